@@ -1,0 +1,68 @@
+"""What each kind of component promises: protocols, masks, shapes, batches."""
+
+from plm_components.contracts.batch import Batch, MediaSpan
+from plm_components.contracts.decoder import Cache, Decoder, DecoderBlock, LayerCache
+from plm_components.contracts.kernels import (
+    Attention,
+    AttentionSupport,
+    Pooling,
+    refuse_unsupported,
+)
+from plm_components.contracts.masks import Causal, CausalCached, Documents, Full, Mask
+from plm_components.contracts.media import (
+    FrameTransform,
+    ImageTiler,
+    Peek,
+    Sample,
+    TilePlan,
+    VideoFacts,
+    VideoReader,
+    VideoSampler,
+)
+from plm_components.contracts.shapes import Grid
+from plm_components.contracts.text import (
+    EncodedConversation,
+    MediaKind,
+    MediaSlot,
+    Role,
+    Tokenizer,
+    Turn,
+)
+from plm_components.contracts.vision import Projector, VisionEncoder
+from plm_components.spec.slots import DefaultPart
+
+__all__ = [
+    "Attention",
+    "AttentionSupport",
+    "Batch",
+    "Cache",
+    "Causal",
+    "CausalCached",
+    "Decoder",
+    "DecoderBlock",
+    "DefaultPart",
+    "Documents",
+    "EncodedConversation",
+    "FrameTransform",
+    "Full",
+    "Grid",
+    "ImageTiler",
+    "LayerCache",
+    "Mask",
+    "MediaKind",
+    "MediaSlot",
+    "MediaSpan",
+    "Peek",
+    "Pooling",
+    "Projector",
+    "Role",
+    "Sample",
+    "TilePlan",
+    "Tokenizer",
+    "Turn",
+    "VideoFacts",
+    "VideoReader",
+    "VideoSampler",
+    "VisionEncoder",
+    "refuse_unsupported",
+]

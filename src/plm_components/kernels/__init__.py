@@ -1,0 +1,1 @@
+"""Kernels on tensors; the only place they live, an oracle beside each."""

@@ -1,0 +1,1 @@
+"""Norms kernels on tensors."""

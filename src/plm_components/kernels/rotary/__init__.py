@@ -1,0 +1,1 @@
+"""Rotary kernels on tensors."""
