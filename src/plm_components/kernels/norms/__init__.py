@@ -1,1 +1,5 @@
-"""Norms kernels on tensors."""
+"""Norms over channels."""
+
+from plm_components.kernels.norms.rms_norm import RMSNorm
+
+__all__ = ["RMSNorm"]
