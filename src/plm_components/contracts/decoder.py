@@ -67,6 +67,14 @@ class DecoderBlock(Protocol):
         """``(B, L, D)`` -> ``(B, L, D)``; rotary is fp32 ``cos_BLh, sin_BLh``, half-split."""
         ...
 
+    def init_buffers(self) -> None:
+        """Recomputes every non-persistent buffer, after ``to_empty``."""
+        ...
+
+    def init_weights(self, generator: Generator | None = None) -> None:
+        """Fills every parameter at random."""
+        ...
+
 
 @runtime_checkable
 class Decoder(Protocol):
