@@ -1,0 +1,125 @@
+"""Our own format: a directory from which a variant loads with nothing else.
+
+``plm.yaml``
+    the canonical spec, ``weights: plm:.``; paths that begin with ``./`` start at this directory
+``model.safetensors``
+    every tensor once, under the model's names; several files and an index above 5 GB
+``plm.lock``
+    which distribution and version built each part, hashes, and where each tensor came from
+``files/``
+    local files the spec refers to (a tokenizer), copied
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from plm_components.checkpoints.tensor_files import MAX_FILE_BYTES, hash_files, write_tensors
+from plm_components.errors import CheckpointError, UsageError
+
+SPEC_FILE = "plm.yaml"
+LOCK_FILE = "plm.lock"
+FILES_DIRECTORY = "files"
+
+
+@dataclass(frozen=True)
+class WrittenWeights:
+    """What was written of the tensors.
+
+    Args:
+        sha256: Over the tensor files in order, hexadecimal.
+        num_bytes: Of the tensor files.
+        num_tensors: In all.
+    """
+
+    sha256: str
+    num_bytes: int
+    num_tensors: int
+
+
+class VariantWriter:
+    """Fills a staging directory; the caller makes it appear whole (``atomic_directory``)."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def tensors(
+        self, tensors: Mapping[str, Tensor], *, max_file_bytes: int = MAX_FILE_BYTES
+    ) -> WrittenWeights:
+        """Writes the tensors and hashes what stands on the disk."""
+        paths = write_tensors(tensors, self.directory, max_file_bytes=max_file_bytes)
+        size = sum(path.stat().st_size for path in paths)
+        return WrittenWeights(hash_files(paths), size, len(tensors))
+
+    def texts(self, *, spec: str, lock: str) -> None:
+        """Writes the spec and the lock."""
+        (self.directory / SPEC_FILE).write_text(spec, encoding="utf-8")
+        (self.directory / LOCK_FILE).write_text(lock, encoding="utf-8")
+
+    def copy(self, source: Path, name: str) -> str:
+        """Copies a file or a directory; returns how the spec refers to it.
+
+        Args:
+            source: What to copy.
+            name: Its name beneath ``files/``.
+        """
+        target = self.directory / FILES_DIRECTORY / name
+        target.parent.mkdir(exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target)
+        else:
+            shutil.copyfile(source, target)
+        return f"./{FILES_DIRECTORY}/{name}"
+
+
+def check_writable(path: Path, *, overwrite: bool) -> None:
+    """Refuses to write where something stands that is not ours to replace.
+
+    Raises:
+        UsageError: a file; a directory with other things in it; a variant without ``overwrite``.
+    """
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return
+    if not path.is_dir():
+        what, fix = "A file stands where the variant should go.", "choose another directory"
+    elif not is_variant(path):
+        what, fix = "The directory holds other things.", "choose a new or an empty directory"
+    elif not overwrite:
+        what, fix = "A variant is saved here already.", "save(..., overwrite=True) replaces it"
+    else:
+        return
+    raise UsageError(what, where=str(path), expected="a new or empty directory", fix=fix)
+
+
+def is_variant(path: Path) -> bool:
+    """Whether a directory is of our format."""
+    return (path / SPEC_FILE).is_file() and (path / LOCK_FILE).is_file()
+
+
+def read_lock_text(path: Path) -> str:
+    """The lock of a saved variant.
+
+    Raises:
+        CheckpointError: not a directory of ours; the message says what is missing.
+    """
+    if not path.is_dir():
+        raise CheckpointError(
+            "There is no such directory.",
+            where=str(path),
+            expected="a directory that Variant.save wrote",
+            fix="check the path",
+        )
+    absent = [name for name in (SPEC_FILE, LOCK_FILE) if not (path / name).is_file()]
+    if absent:
+        raise CheckpointError(
+            f"{' and '.join(absent)} missing: this is not a whole variant of ours.",
+            where=str(path),
+            expected=f"{SPEC_FILE}, {LOCK_FILE} and model.safetensors, as Variant.save writes them",
+            fix="save the variant again, or copy the whole directory",
+        )
+    return (path / LOCK_FILE).read_text(encoding="utf-8")

@@ -1,0 +1,185 @@
+"""Tensors on the disk: safetensors files, one or several, read through a memory map.
+
+Shapes come from the headers, so a file is compared with a spec before a weight is read. A tensor
+on the CPU is a private view of the file: nothing is copied until someone writes to it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from plm_components.errors import CheckpointError
+
+SINGLE_FILE = "model.safetensors"
+INDEX_FILE = "model.safetensors.index.json"
+MAX_FILE_BYTES = 5 * 10**9
+
+
+@dataclass(frozen=True)
+class StoredTensors:
+    """The tensors of one checkpoint, by name.
+
+    Args:
+        origin: Where they come from, as a spec writes it (``plm:runs/a``), for messages.
+        files: Each tensor's file.
+        shapes: Each tensor's shape.
+        paths: All files, in order.
+    """
+
+    origin: str
+    files: Mapping[str, Path]
+    shapes: Mapping[str, tuple[int, ...]]
+    paths: tuple[Path, ...]
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of all files."""
+        return sum(path.stat().st_size for path in self.paths)
+
+    def read(self, names: Iterable[str]) -> Iterator[tuple[str, Tensor]]:
+        """Yields ``(name, tensor)``, file by file; tensors are views of the memory map."""
+        by_file: dict[Path, list[str]] = {}
+        for name in names:
+            by_file.setdefault(self.files[name], []).append(name)
+        for path, wanted in by_file.items():
+            with _opened(path) as handle:
+                for name in wanted:
+                    yield name, handle.get_tensor(name)
+
+    def sha256(self) -> str:
+        """Hash of all files, in order, hexadecimal."""
+        return hash_files(self.paths)
+
+
+def open_tensors(directory: Path, origin: str) -> StoredTensors:
+    """The tensors of a directory: ``model.safetensors``, or the files its index names.
+
+    Args:
+        directory: Where the files lie.
+        origin: How to call them in messages.
+
+    Raises:
+        CheckpointError: no file, a truncated file, no safetensors, an index that lies.
+    """
+    index = directory / INDEX_FILE
+    paths = _indexed_files(index) if index.is_file() else (directory / SINGLE_FILE,)
+    files: dict[str, Path] = {}
+    shapes: dict[str, tuple[int, ...]] = {}
+    for path in paths:
+        for name, shape in _header(path).items():
+            if name in files:
+                raise CheckpointError(
+                    f"Tensor {name} is stored twice.",
+                    where=f"{files[name]} and {path}",
+                    expected="every tensor in one file",
+                    fix="save the variant again",
+                )
+            files[name], shapes[name] = path, shape
+    return StoredTensors(origin, files, shapes, paths)
+
+
+def write_tensors(
+    tensors: Mapping[str, Tensor], directory: Path, *, max_file_bytes: int = MAX_FILE_BYTES
+) -> tuple[Path, ...]:
+    """Writes tensors into a directory that nobody reads yet.
+
+    Args:
+        tensors: By name; contiguous, no two overlapping.
+        directory: Where to write.
+        max_file_bytes: Above this the tensors are spread over several files and an index.
+
+    Returns:
+        The tensor files.
+    """
+    shards = _split(tensors, max_file_bytes)
+    if len(shards) == 1:
+        save_file(shards[0], directory / SINGLE_FILE, metadata={"format": "pt"})
+        return (directory / SINGLE_FILE,)
+    names = [f"model-{i + 1:05d}-of-{len(shards):05d}.safetensors" for i in range(len(shards))]
+    for name, shard in zip(names, shards, strict=True):
+        save_file(shard, directory / name, metadata={"format": "pt"})
+    homes = {key: name for name, shard in zip(names, shards, strict=True) for key in shard}
+    total = sum(tensor.nbytes for tensor in tensors.values())
+    index = {"metadata": {"total_size": total}, "weight_map": homes}
+    (directory / INDEX_FILE).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
+    return tuple(directory / name for name in names)
+
+
+def hash_files(paths: Iterable[Path]) -> str:
+    """SHA-256 over the contents of files, in order, hexadecimal."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def first_nonfinite(tensors: Iterable[tuple[str, Tensor]]) -> list[str]:
+    """Names of the floating tensors that hold a NaN or an infinity."""
+    return [
+        name
+        for name, tensor in tensors
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all())
+    ]
+
+
+def _split(tensors: Mapping[str, Tensor], limit: int) -> list[dict[str, Tensor]]:
+    shards: list[dict[str, Tensor]] = [{}]
+    room = limit
+    for name, tensor in tensors.items():
+        if tensor.nbytes > room and shards[-1]:
+            shards.append({})
+            room = limit
+        shards[-1][name] = tensor
+        room -= tensor.nbytes
+    return shards
+
+
+def _opened(path: Path) -> Any:
+    try:
+        return safe_open(path, framework="pt")
+    except FileNotFoundError:
+        raise CheckpointError(
+            "There is no weights file.",
+            where=str(path),
+            expected=f"a safetensors file, {SINGLE_FILE} or the files of {INDEX_FILE}",
+            fix="check the path, or save the variant again",
+        ) from None
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"The weights file cannot be read: {error}.",
+            where=str(path),
+            expected="a whole safetensors file",
+            fix="copy it again from where it came; it is truncated, or of another format",
+        ) from error
+
+
+def _header(path: Path) -> dict[str, tuple[int, ...]]:
+    with _opened(path) as handle:
+        return {name: tuple(handle.get_slice(name).get_shape()) for name in handle.keys()}  # noqa: SIM118
+
+
+def _indexed_files(index: Path) -> tuple[Path, ...]:
+    try:
+        names = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
+        # a name, never a path: an index must not reach outside its directory
+        paths = sorted({index.parent / Path(name).name for name in names})
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(
+            "The index of the weights cannot be read.",
+            where=str(index),
+            expected='JSON with "weight_map": tensor name -> file name',
+            fix="copy it again from where it came, or save the variant again",
+        ) from error
+    return tuple(paths)
