@@ -1,0 +1,65 @@
+# One command each; everything lives in .venv and nothing is installed outside it.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# a fresh seed each time, so that the demo is never one that was prepared
+SEED ?= $(shell od -An -N3 -tu4 /dev/urandom | tr -d ' ')
+OUT ?= demo
+JOBS ?= 2
+
+# pip says a line a package and nothing else; its errors come through stderr
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input
+PROGRESS := | sed -n -e 's/^Collecting \([^ ]*\).*/  finding \1/p' \
+	-e 's/^ *Downloading \(.*\)/  fetching \1/p' \
+	-e 's/^Installing collected packages.*/  unpacking (a minute or so)/p'
+
+.PHONY: help demo test lint types bench docs clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+demo: $(VENV)/.installed  ## install, draw a new image and a new video, ask plm-tiny (SEED=…)
+	@$(BIN)/plm demo --seed $(SEED) --out $(OUT)
+
+test: $(VENV)/.installed-dev  ## lint, types, floors and every test
+	@status=0; \
+	$(MAKE) --no-print-directory lint types || status=1; \
+	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile || status=1; \
+	exit $$status
+
+lint: $(VENV)/.installed-dev  ## ruff: lint and format
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-dev  ## mypy --strict on src
+	@$(BIN)/mypy
+
+bench: $(VENV)/.installed-dev  ## attention and pooling over the registry, checked before timed
+	@OMP_WAIT_POLICY=passive $(BIN)/python -m pytest benchmarks -o addopts= --benchmark-only
+
+docs: $(VENV)/.installed  ## write the pages that are generated from the code
+	@$(BIN)/python docs/generate.py
+
+clean:  ## remove the virtual environment and what was drawn
+	rm -rf $(VENV) $(OUT)
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	{ echo "Python 3.11 or newer is needed: make PYTHON=python3.12 …" >&2; exit 1; }
+	@echo "creating $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+
+# one resolution for everything: torch and torchvision must come from the same one
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	@echo "installing plm_components and what it needs (torch is about 3 GB the first time)"
+	@$(PIP) -e . $(PROGRESS)
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
+	@echo "installing plm_components, what it needs, and the tools of its tests"
+	@$(PIP) -e '.[dev]' $(PROGRESS)
+	@touch $@ $(VENV)/.installed
