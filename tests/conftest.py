@@ -1,0 +1,60 @@
+"""Fixtures that tests of several floors share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+WriteVideo = Callable[..., Path]
+
+
+def _grey_frames(count: int, width: int, height: int) -> np.ndarray:
+    """Frame k is a slope of greys that starts at 4k, so every frame is told from every other."""
+    columns_W = np.linspace(0, 32, width)[None, None, :, None]
+    starts_F = 4 * np.arange(count)[:, None, None, None]
+    return np.broadcast_to(starts_F + columns_W, (count, height, width, 3)).astype(np.uint8)
+
+
+@pytest.fixture
+def write_video(tmp_path: Path) -> WriteVideo:
+    """A writer of small videos, lossless enough that frames can be told apart."""
+
+    def write(
+        name: str = "clip.mp4",
+        *,
+        frames: np.ndarray | None = None,
+        count: int = 48,
+        size: tuple[int, int] = (64, 48),
+        fps: Fraction | int = 24,
+        codec: str = "libx264",
+        options: dict[str, str] | None = None,
+        pts: Sequence[int] | None = None,
+        edit_stream: Callable[[Any], None] | None = None,
+    ) -> Path:
+        """One stream; ``pts`` are in milliseconds and make the frame rate vary."""
+        if frames is None:
+            frames = _grey_frames(count, *size)
+        path = tmp_path / name
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream(codec, rate=fps, options=options or {"crf": "0"})
+            stream.height, stream.width = frames.shape[1:3]
+            stream.pix_fmt = "yuv420p"
+            if pts is not None:
+                stream.codec_context.time_base = Fraction(1, 1000)
+            if edit_stream is not None:
+                edit_stream(stream)
+            for number, pixels in enumerate(frames):
+                frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+                if pts is not None:
+                    frame.pts, frame.time_base = pts[number], Fraction(1, 1000)
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode())
+        return path
+
+    return write
