@@ -1,0 +1,62 @@
+"""The one hook, and how it is called: a manager for each plugin, so what fails, fails alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from types import ModuleType
+
+from pluggy import HookimplMarker, HookspecMarker, PluginManager
+
+from plm_components.errors import PluginError
+from plm_components.zoo.component import Component
+
+PROJECT = "plm_components"
+HOOK = "plm_register_components"
+
+hookspec = HookspecMarker(PROJECT)
+hookimpl = HookimplMarker(PROJECT)
+
+
+class _Hooks:
+    @hookspec
+    def plm_register_components(self) -> Iterable[Component]:  # type: ignore[empty-body]
+        """Yields the components of this plugin. Import no torch here: targets are strings."""
+
+
+def components_of(plugin: object, name: str) -> list[Component]:
+    """Calls the hook of one plugin.
+
+    Args:
+        plugin: A module or an object with ``@hookimpl`` functions.
+        name: What the plugin is called in errors.
+
+    Raises:
+        PluginError: it has no such hook, or the hook yields something else than components.
+        pluggy.PluginValidationError: the hook has a wrong signature or an unknown name.
+    """
+    manager = PluginManager(PROJECT)
+    manager.add_hookspecs(_Hooks)
+    manager.register(plugin, name)
+    manager.check_pending()
+    if not manager.hook.plm_register_components.get_hookimpls():
+        raise PluginError(
+            f"{name} has no hook {HOOK}.",
+            where=_place(plugin),
+            expected=f"a function {HOOK}() marked @hookimpl",
+            fix="decorate it: from plm_components import hookimpl",
+        )
+    found = [item for result in manager.hook.plm_register_components() for item in result]
+    for item in found:
+        if not isinstance(item, Component):
+            raise PluginError(
+                f"{name} registers {item!r}, which is no component.",
+                where=_place(plugin),
+                expected="Component(kind, name, target) objects",
+                fix=f"yield only Component objects from {HOOK}",
+            )
+    return found
+
+
+def _place(plugin: object) -> str:
+    module = plugin if isinstance(plugin, ModuleType) else type(plugin)
+    return str(getattr(module, "__file__", None) or module.__name__)
