@@ -1,0 +1,80 @@
+"""The ``plm`` command: thin, every command has a Python function beneath it.
+
+Exit codes: 0 the answer is yes, 1 the answer is no (or bad input), 2 wrong usage; 130 and 141
+after Ctrl-C and a closed pipe, as a shell reports them. Nothing heavy is imported before a
+command needs it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from plm_components.cli.parser import parse
+from plm_components.errors import PlmError, UsageError
+
+INTERRUPTED = 130
+PIPE_CLOSED = 141
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command line.
+
+    Args:
+        argv: Arguments after the program's name; those of the process by default.
+
+    Returns:
+        The exit code.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _run(words)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _silence_stdout()
+        return PIPE_CLOSED
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return INTERRUPTED
+    return code
+
+
+def _run(words: list[str]) -> int:
+    try:
+        args = parse(words)
+        code: int = args.run(args)
+    except PlmError as error:
+        if "--traceback" in words:
+            raise
+        print(error, file=sys.stderr)
+        return 2 if isinstance(error, UsageError) else 1
+    except SystemExit as stop:  # argparse after --help and --version
+        return stop.code if isinstance(stop.code, int) else 0
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if "--traceback" in words:
+            raise
+        print(_from_os(error), file=sys.stderr)
+        return 1
+    return code
+
+
+def _from_os(error: OSError) -> PlmError:
+    return PlmError(
+        f"{error.strerror or error}.",
+        where=str(error.filename or "the operating system"),
+        expected="a file or folder that can be read or written",
+        fix="check the path, its permissions and the space left, then run the command again",
+    )
+
+
+def _silence_stdout() -> None:
+    # the interpreter flushes stdout once more at exit; without this it reports the pipe again
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):  # stdout has no file behind it, as under a test
+        return

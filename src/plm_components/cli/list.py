@@ -1,0 +1,74 @@
+"""``plm list``: every registered part, its provider and whether it can be used."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from plm_components.cli.offered import offered_zoo
+from plm_components.cli.output import print_json, print_table
+from plm_components.zoo import KINDS, Entry, Zoo, list_components
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the command's arguments."""
+    parser.add_argument("kind", nargs="?", help=f"only this kind: {', '.join(KINDS)}")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints the zoo."""
+    zoo = offered_zoo(args.plugin)
+    entries = list_components(args.kind, zoo=zoo)
+    if args.json:
+        print_json([describe(entry) for entry in entries])
+    else:
+        _print(entries)
+    _warn(zoo)
+    return 0
+
+
+def describe(entry: Entry) -> dict[str, Any]:
+    """One part, for a program."""
+    component = entry.component
+    return {
+        "address": entry.address,
+        "kind": entry.kind,
+        "name": entry.name,
+        "summary": component.summary,
+        "contract": component.contract,
+        "target": component.target,
+        "provider": entry.provider.distribution,
+        "version": entry.provider.version,
+        "status": entry.status,
+        "reason": entry.reason,
+        "requires": list(component.requires),
+    }
+
+
+def _print(entries: Sequence[Entry]) -> None:
+    rows = [
+        (
+            entry.address,
+            entry.status,
+            f"{entry.provider.distribution} {entry.provider.version}",
+            _about(entry),
+        )
+        for entry in entries
+    ]
+    print_table(("part", "status", "provider", "what it is"), rows)
+
+
+def _about(entry: Entry) -> str:
+    # why it cannot be used, or what it will ask for (needs cuda), behind what it is
+    return entry.component.summary + (f" ({entry.reason})" if entry.reason else "")
+
+
+def _warn(zoo: Zoo) -> None:
+    for problem in zoo.problems:
+        print(
+            f"not loaded: {problem.provider}: {problem.error} (plm doctor says more)",
+            file=sys.stderr,
+        )

@@ -1,0 +1,129 @@
+"""The command line's grammar: one sub-parser a command, near misses suggested, nothing guessed."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Sequence
+from importlib import import_module
+from typing import Any, NoReturn
+
+import plm_components
+from plm_components.cli.suggest import near
+from plm_components.errors import UsageError
+
+# name of a command = name of its module; the order is the order of ``plm --help``
+COMMANDS = {
+    "list": "every registered part, its provider and whether it can be used",
+    "show": "one part's options, or a spec with every default filled in",
+    "check": "whether a spec's parts fit, before any weight is read",
+    "ask": "ask a variant about images and a video",
+    "demo": "draw a new image and a new video, and ask plm-tiny about them",
+    "doctor": "what works on this machine, and how to mend the rest",
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """Argparse with our errors: four fields, exit code 2, no abbreviations."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        self.option_names: list[str] = []
+        super().__init__(allow_abbrev=False, **kwargs)
+
+    def add_argument(self, *names: Any, **kwargs: Any) -> argparse.Action:
+        """As argparse, remembering the options for suggestions."""
+        self.option_names += [name for name in names if name.startswith("--")]
+        return super().add_argument(*names, **kwargs)
+
+    def error(self, message: str) -> NoReturn:
+        """Raises UsageError instead of printing and leaving."""
+        raise UsageError(
+            f"{message[:1].upper()}{message[1:]}.",
+            where=self.prog,
+            expected=" ".join(self.format_usage().removeprefix("usage: ").split()),
+            fix=f"{self.prog} --help",
+        )
+
+
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """Reads a command line.
+
+    Args:
+        words: Arguments after the program's name.
+
+    Returns:
+        The arguments; ``run`` is the command's function, ``plugin`` the part files offered.
+
+    Raises:
+        UsageError: the line makes no sense; the nearest that would is suggested.
+    """
+    shared, rest = _global_parser().parse_known_args(list(words))
+    if not rest:
+        rest = ["--help"]
+    command = next((word for word in rest if not word.startswith("-")), None)
+    if command is not None and command not in COMMANDS:
+        raise _unknown("command", command, COMMANDS, where="plm")
+    parser, commands = _parser(command)
+    args, extra = parser.parse_known_args(rest, namespace=shared)
+    if command is None:
+        parser.error("a command is missing")
+    _take_late_overrides(args, extra, commands[command])
+    return args
+
+
+def _global_parser() -> Parser:
+    # options that may stand before or after the command
+    parser = Parser(prog="plm", add_help=False)
+    parser.add_argument(
+        "--plugin",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="offer an unpublished part file, e.g. ./my_part.py (may be repeated)",
+    )
+    parser.add_argument(
+        "--traceback", action="store_true", help="show where in the code an error was raised"
+    )
+    return parser
+
+
+def _parser(command: str | None) -> tuple[Parser, dict[str, Parser]]:
+    parser = Parser(
+        prog="plm",
+        parents=[_global_parser()],
+        description="Vision-language models out of interchangeable parts.",
+    )
+    version = f"plm_components {plm_components.__version__}"
+    parser.add_argument("--version", action="version", version=version)
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
+    commands = {name: subparsers.add_parser(name, help=text) for name, text in COMMANDS.items()}
+    if command is not None:
+        # only the command that runs is imported
+        module = import_module(f"plm_components.cli.{command}")
+        commands[command].description = f"{COMMANDS[command]}."
+        module.add_arguments(commands[command])
+        commands[command].set_defaults(run=module.run)
+    return parser, commands
+
+
+def _take_late_overrides(args: argparse.Namespace, extra: list[str], parser: Parser) -> None:
+    # argparse closes a list of positionals at the first option that follows it
+    for word in extra:
+        if not word.startswith("-") and "=" in word and hasattr(args, "overrides"):
+            args.overrides = [*args.overrides, word]
+        elif word.startswith("--"):
+            known = [*parser.option_names, "--plugin", "--traceback"]
+            raise _unknown("option", word, known, where=parser.prog)
+        else:
+            parser.error(f"unexpected argument '{word}'")
+
+
+def _unknown(noun: str, word: str, known: Iterable[str], *, where: str) -> UsageError:
+    names = list(known)
+    hint = near(word.split("=")[0], names)
+    help_of = f"plm {hint}" if hint and noun == "command" else where
+    return UsageError(
+        f"Unknown {noun} '{word}'." + (f" Did you mean '{hint}'?" if hint else ""),
+        where=where,
+        expected=f"one of: {', '.join(names)}",
+        fix=f"{help_of} --help",
+    )
