@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import Tensor
 from torch.nn import functional as F
@@ -26,6 +26,8 @@ class MeanPooling:
         ShapeError: the tokens are not the grid, or a side does not divide by ``window``.
         UnsupportedError: the activation is unknown.
     """
+
+    __plm_kind__: ClassVar[str] = "pooling"
 
     def __call__(
         self,
