@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
@@ -37,6 +37,8 @@ class AvgPoolMLPProjector(nn.Module):
     Source:
         PerceptionLM, arXiv 2504.13180, section 3.
     """
+
+    __plm_kind__: ClassVar[str] = "projector"
 
     def __init__(
         self,

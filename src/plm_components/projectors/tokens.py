@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from torch import Generator, Tensor, nn
 
 from plm_components.contracts import Grid
 from plm_components.errors import ShapeError, SpecError
@@ -53,3 +53,15 @@ def require_positive(address: str, **options: int) -> None:
                 expected="an integer of at least 1",
                 fix=f"set projector.{name} to 1 or more",
             )
+
+
+def draw_linears(module: nn.Module, generator: Generator | None) -> None:
+    """Truncated normals of deviation ``fan_in ** -0.5``, cut at three; norms at the identity."""
+    for child in module.modules():
+        if isinstance(child, nn.Linear):
+            std = child.in_features**-0.5
+            nn.init.trunc_normal_(child.weight, std=std, a=-3 * std, b=3 * std, generator=generator)
+            if child.bias is not None:
+                nn.init.zeros_(child.bias)
+        elif isinstance(child, nn.LayerNorm):
+            child.reset_parameters()
