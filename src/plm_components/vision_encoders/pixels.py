@@ -33,6 +33,19 @@ def refuse_size(address: str, height: int, width: int, *, expected: str, fix: st
     )
 
 
+def bad_option(what: str, *, where: str, option: str, expected: str, fix: str) -> SpecError:
+    """The error for one option of a constructor.
+
+    Args:
+        what: The fault.
+        where: Address of the encoder.
+        option: The option's name, dotted where it is a key inside one.
+        expected: What would have been right.
+        fix: What to change.
+    """
+    return SpecError(what, where=f"{where}, option {option}", expected=expected, fix=fix)
+
+
 def normal_layer(address: str, layer: int, num_layers: int) -> int:
     """``layer`` counted from the end: -1 the last, ``-num_layers`` the first.
 
@@ -40,9 +53,10 @@ def normal_layer(address: str, layer: int, num_layers: int) -> int:
         SpecError: there is no such layer.
     """
     if not -num_layers <= layer < num_layers:
-        raise SpecError(
+        raise bad_option(
             f"layer is {layer}, and there are {num_layers}.",
-            where=f"{address}, option layer",
+            where=address,
+            option="layer",
             expected=f"an integer from {-num_layers} to {num_layers - 1}",
             fix="set vision_encoder.layer=-1 for the last",
         )

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
-import torch
 from torch import Generator, Tensor, nn
 
 from plm_components.contracts import Grid
-from plm_components.errors import ShapeError, SpecError, UnsupportedError
+from plm_components.errors import ShapeError, UnsupportedError
+from plm_components.vision_encoders.fresh_weights import draw_fresh
 from plm_components.vision_encoders.meta_trace import output_shape, remove_idle, trace
-from plm_components.vision_encoders.pixels import normal_layer, refuse_size, require_pixels
+from plm_components.vision_encoders.pixels import (
+    bad_option,
+    normal_layer,
+    refuse_size,
+    require_pixels,
+)
 from plm_components.vision_encoders.timm_backbone import ADDRESS, create_backbone
 
 
@@ -44,6 +49,8 @@ class TimmVisionEncoder(nn.Module):
         ShapeError: the backbone cannot take tiles of this size.
         UnsupportedError: the backbone has no spatial features.
     """
+
+    __plm_kind__: ClassVar[str] = "vision_encoder"
 
     # timm's models share names, not a type
     backbone: Any
@@ -162,19 +169,8 @@ class TimmVisionEncoder(nn.Module):
                 module.init_non_persistent_buffers()
 
     def init_weights(self, generator: Generator | None = None) -> None:
-        """Fills every parameter as timm does for this model; persistent buffers too.
-
-        A second copy is built on the CPU for it, since few timm models can be initialised twice.
-        """
-        device = "cpu" if generator is None else generator.device
-        seed = int(torch.randint(2**62, (), generator=generator, device=device))
-        with torch.random.fork_rng(devices=[]), torch.device("cpu"):
-            torch.manual_seed(seed)
-            fresh = create_backbone(*self._recipe).state_dict()
-        own = self.backbone.state_dict()
-        with torch.no_grad():
-            for name, tensor in own.items():
-                tensor.copy_(fresh[name])
+        """Fills every parameter and persistent buffer as timm does for this model."""
+        draw_fresh(self.backbone, lambda: create_backbone(*self._recipe), generator)
 
     def _refuse(self, height: int, width: int, error: Exception) -> ShapeError:
         reason = str(error) or type(error).__name__
@@ -200,9 +196,10 @@ def _three(values: Any) -> tuple[float, float, float]:
 def _native_size(model: str, backbone: Any) -> int:
     _, height, width = backbone.pretrained_cfg["input_size"]
     if height != width:
-        raise SpecError(
+        raise bad_option(
             f"{model} was made for {height}x{width} pixels, which is no square tile.",
-            where=f"{ADDRESS}, option image_size",
+            where=ADDRESS,
+            option="image_size",
             expected="the side of a tile, in pixels",
             fix=f"set vision_encoder.image_size={height}",
         )

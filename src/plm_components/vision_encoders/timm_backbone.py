@@ -11,6 +11,7 @@ import timm
 from torch import nn
 
 from plm_components.errors import SpecError
+from plm_components.vision_encoders.pixels import bad_option
 
 ADDRESS = "vision_encoder/timm"
 
@@ -49,10 +50,10 @@ def create_backbone(
     offered = {key: value for key, value in offered.items() if key not in asked}
     while True:
         try:
-            return cast(
-                nn.Module,
-                timm.create_model(model, num_classes=0, global_pool="", **offered, **asked),
-            )
+            backbone = timm.create_model(model, num_classes=0, global_pool="", **offered, **asked)
+            if "dynamic_img_size" not in offered or not _drops_a_border(backbone):
+                return cast(nn.Module, backbone)
+            del offered["dynamic_img_size"]
         except TypeError as error:
             key = _unexpected_key(error)
             if key not in offered:
@@ -66,25 +67,32 @@ def _require_known(model: str) -> None:
     if timm.is_model(model.partition(".")[0]) and ":" not in model and "/" not in model:
         return
     near = get_close_matches(model, timm.list_models(), n=3, cutoff=0.6)
-    raise SpecError(
+    raise bad_option(
         f"timm {timm.__version__} has no model {model!r}.",
-        where=f"{ADDRESS}, option model",
+        where=ADDRESS,
+        option="model",
         expected="a name that timm.list_models() lists",
-        fix=f"did you mean {' or '.join(near)}?"
-        if near
-        else "look the name up in timm.list_models()",
+        fix=f"did you mean {' or '.join(near)}?" if near else "choose one of them",
     )
 
 
 def _refuse_decided(asked: Mapping[str, Any]) -> None:
     for key in asked:
         if key in _DECIDED:
-            raise SpecError(
+            raise bad_option(
                 f"model_args may not set {key}.",
-                where=f"{ADDRESS}, option model_args.{key}",
-                expected="arguments of the timm model that this encoder does not decide itself",
+                where=ADDRESS,
+                option=f"model_args.{key}",
+                expected="arguments that this encoder does not decide itself",
                 fix=_DECIDED[key],
             )
+
+
+def _drops_a_border(backbone: Any) -> bool:
+    # 384 / 14 leaves pixels over, which timm allows at the native size of a fixed grid alone
+    patch_embed: Any = getattr(backbone, "patch_embed", None)
+    sizes = getattr(patch_embed, "img_size", None) or ()
+    return any(side % patch for side, patch in zip(sizes, patch_embed.patch_size, strict=True))
 
 
 def _unexpected_key(error: TypeError) -> str | None:
@@ -96,15 +104,17 @@ def _cannot_build(
     model: str, asked: Mapping[str, Any], key: str | None, error: Exception
 ) -> SpecError:
     if key in asked:
-        return SpecError(
+        return bad_option(
             f"{model} takes no argument {key!r}.",
-            where=f"{ADDRESS}, option model_args.{key}",
+            where=ADDRESS,
+            option=f"model_args.{key}",
             expected=f"arguments that timm's {model} takes",
             fix=f"delete model_args.{key}, or correct its spelling",
         )
-    return SpecError(
+    return bad_option(
         f"timm cannot build {model}: {error or type(error).__name__}",
-        where=f"{ADDRESS}, options image_size and model_args",
+        where=ADDRESS,
+        option="model_args",
         expected="arguments that make a model",
         fix="correct the argument that timm names",
     )
