@@ -1,0 +1,29 @@
+"""Specs: load, compose, override, and check options against constructors. Imports no torch."""
+
+from plm_components.spec.compose import load_spec, spec_name
+from plm_components.spec.files import shipped_specs
+from plm_components.spec.layout import RESERVED, SPEC_SLOTS, SPEC_VERSION, SpecSlot
+from plm_components.spec.read import dump_yaml
+from plm_components.spec.resolve import Part, SpecTree, resolve
+from plm_components.spec.signature import MISSING, Option, PartSignature, Slot, signature_of
+from plm_components.spec.slots import DefaultPart
+
+__all__ = [
+    "MISSING",
+    "RESERVED",
+    "SPEC_SLOTS",
+    "SPEC_VERSION",
+    "DefaultPart",
+    "Option",
+    "Part",
+    "PartSignature",
+    "Slot",
+    "SpecSlot",
+    "SpecTree",
+    "dump_yaml",
+    "load_spec",
+    "resolve",
+    "shipped_specs",
+    "signature_of",
+    "spec_name",
+]
