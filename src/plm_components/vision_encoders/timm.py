@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import shorten
 from typing import Any, ClassVar
 
 from torch import Generator, Tensor, nn
@@ -88,10 +89,18 @@ class TimmVisionEncoder(nn.Module):
             raise _no_features(model, "spatial features", "choose a backbone with a token grid")
         self.width = seen.output[1 if self._is_map and not self._channels_last else -1]
         native = self.grid(size, size)
-        self.patch_size = size // native.h
+        self.patch_size = self._pixels_per_token(native)
         config = self.backbone.pretrained_cfg
         self.mean = _three(config["mean"])
         self.std = _three(config["std"])
+
+    def _pixels_per_token(self, native: Grid) -> int:
+        info = _feature_info(self.backbone)
+        stride = int(info[self.layer]["reduction"]) if info else 0
+        # a grid of 240 / 32 is rounded up by one convnet and down by another
+        if stride and native.h in (self.image_size // stride, -(-self.image_size // stride)):
+            return stride
+        return self.image_size // native.h
 
     def _map_is_nhwc(self, shape: tuple[int, ...]) -> bool:
         # forward_intermediates always gives NCHW; forward_features gives the model's own
@@ -115,12 +124,14 @@ class TimmVisionEncoder(nn.Module):
         return self._grids[height, width]
 
     def _traced_grid(self, height: int, width: int) -> Grid:
+        if _fixed_size(self.backbone) and (height, width) != (self.image_size, self.image_size):
+            raise ValueError("its tables of relative positions have one size")
         shape = output_shape(self, self._features, height, width)
         if self._is_map:
             return Grid(*shape[1:3]) if self._channels_last else Grid(*shape[2:])
         grid = Grid(*self._token_grid(height, width))
         if grid.num_tokens + self._num_prefix_tokens != shape[1]:
-            raise _no_features(self._recipe[0], "a token grid", "choose another backbone")
+            raise _no_features(self._recipe[0], "token grid", "choose another backbone")
         return grid
 
     def _token_grid(self, height: int, width: int) -> tuple[int, int]:
@@ -130,7 +141,7 @@ class TimmVisionEncoder(nn.Module):
             h, w = patch_embed.dynamic_feat_size((height, width))
             return int(h), int(w)
         if not hasattr(self.backbone, "forward_intermediates"):
-            raise _no_features(self._recipe[0], "a token grid", "choose another backbone")
+            raise _no_features(self._recipe[0], "token grid", "choose another backbone")
         shape = output_shape(
             self, lambda pixels: self._intermediate(pixels, num_blocks - 1), height, width
         )
@@ -173,7 +184,7 @@ class TimmVisionEncoder(nn.Module):
         draw_fresh(self.backbone, lambda: create_backbone(*self._recipe), generator)
 
     def _refuse(self, height: int, width: int, error: Exception) -> ShapeError:
-        reason = str(error) or type(error).__name__
+        reason = shorten(str(error) or type(error).__name__, 120, placeholder=" …")
         native = self.image_size
         return refuse_size(
             f"{ADDRESS} ({self._recipe[0]})",
@@ -186,6 +197,11 @@ class TimmVisionEncoder(nn.Module):
 
 def _feature_info(backbone: Any) -> list[Any]:
     return list(getattr(backbone, "feature_info", ()))
+
+
+def _fixed_size(backbone: Any) -> bool:
+    # looks relative positions up beyond the end of their table, which shapes do not show
+    return type(backbone).__name__ == "MultiScaleVit"
 
 
 def _three(values: Any) -> tuple[float, float, float]:

@@ -29,7 +29,15 @@ _DECIDED = {
     "device": "delete the key: the assembler chooses the device",
     "dtype": "delete the key: the assembler chooses the dtype",
 }
-_UNEXPECTED = re.compile(r"unexpected keyword argument '([^']+)'")
+# "argument 'x'" as Python says it, "argument(s): ['x']" as some of timm's models do
+_UNEXPECTED = re.compile(r"unexpected keyword argument(?:\(s\): \[| )'([^']+)'")
+
+# few models cannot do without their head; it never runs, so it is removed afterwards
+_HEADLESS: tuple[dict[str, Any], ...] = (
+    {"num_classes": 0, "global_pool": ""},
+    {"num_classes": 0},
+    {},
+)
 
 
 def create_backbone(
@@ -43,24 +51,33 @@ def create_backbone(
     _require_known(model)
     asked = {key: _as_tuple(value) for key, value in (model_args or {}).items()}
     _refuse_decided(asked)
-    # arguments that help where a backbone has them and are dropped where it has none
     offered: dict[str, Any] = {"dynamic_img_size": True}
     if image_size is not None:
         offered["img_size"] = image_size
-    offered = {key: value for key, value in offered.items() if key not in asked}
+    first: Exception | None = None
+    for headless in _HEADLESS:
+        try:
+            return _created(model, {**offered, **headless, **asked}, optional={*offered, *headless})
+        except Exception as error:
+            first = first or error
+    raise _cannot_build(model, asked, first) from first
+
+
+def _created(model: str, arguments: dict[str, Any], optional: set[str]) -> nn.Module:
+    """The model, without the optional arguments that it does not know."""
     while True:
         try:
-            backbone = timm.create_model(model, num_classes=0, global_pool="", **offered, **asked)
-            if "dynamic_img_size" not in offered or not _drops_a_border(backbone):
-                return cast(nn.Module, backbone)
-            del offered["dynamic_img_size"]
+            backbone = timm.create_model(model, **arguments)
         except TypeError as error:
             key = _unexpected_key(error)
-            if key not in offered:
-                raise _cannot_build(model, asked, key, error) from error
-            del offered[key]
-        except Exception as error:
-            raise _cannot_build(model, asked, None, error) from error
+            if key not in optional.intersection(arguments):
+                raise
+            del arguments[key]
+            continue
+        if "dynamic_img_size" in arguments and _drops_a_border(backbone):
+            del arguments["dynamic_img_size"]
+            continue
+        return cast(nn.Module, backbone)
 
 
 def _require_known(model: str) -> None:
@@ -95,14 +112,13 @@ def _drops_a_border(backbone: Any) -> bool:
     return any(side % patch for side, patch in zip(sizes, patch_embed.patch_size, strict=True))
 
 
-def _unexpected_key(error: TypeError) -> str | None:
+def _unexpected_key(error: Exception | None) -> str | None:
     found = _UNEXPECTED.search(str(error))
     return found.group(1) if found else None
 
 
-def _cannot_build(
-    model: str, asked: Mapping[str, Any], key: str | None, error: Exception
-) -> SpecError:
+def _cannot_build(model: str, asked: Mapping[str, Any], error: Exception | None) -> SpecError:
+    key = _unexpected_key(error)
     if key in asked:
         return bad_option(
             f"{model} takes no argument {key!r}.",
@@ -112,7 +128,7 @@ def _cannot_build(
             fix=f"delete model_args.{key}, or correct its spelling",
         )
     return bad_option(
-        f"timm cannot build {model}: {error or type(error).__name__}",
+        f"timm cannot build {model}: {str(error) or type(error).__name__}",
         where=ADDRESS,
         option="model_args",
         expected="arguments that make a model",
