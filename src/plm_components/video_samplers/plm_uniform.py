@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from plm_components.contracts.media import Peek, Sample, VideoFacts
+from plm_components.errors import SpecError
+from plm_components.video_samplers.spread import spread
 
 
 class PLMUniformSampler:
@@ -14,12 +16,23 @@ class PLMUniformSampler:
     Args:
         max_frames: The most frames a video becomes.
 
+    Raises:
+        SpecError: ``max_frames`` below 1.
+
     Source:
-        PerceptionLM, arXiv 2504.13180, and its public inference code. A frame rate under 0.5
-        there gives a stride of zero; here it gives one.
+        PerceptionLM, arXiv 2504.13180, and its public inference code. A frame rate of at most 0.5
+        gives a stride of zero there and fails; here it gives one. Start and end of a clip are
+        cut by the Processor, which passes the facts of the clip alone.
     """
 
     def __init__(self, *, max_frames: int = 32) -> None:
+        if max_frames < 1:
+            raise SpecError(
+                f"max_frames={max_frames} leaves no frame.",
+                where="video_sampler/plm_uniform, option max_frames",
+                expected="1 or more; the published models use 32",
+                fix="set video_sampler.max_frames=32",
+            )
         self.max_frames = max_frames
 
     def max_frames_per_video(self) -> int:
@@ -35,13 +48,3 @@ class PLMUniformSampler:
         elif len(indices) < self.max_frames:
             indices = spread(facts.num_frames, min(self.max_frames, facts.num_frames))
         return Sample(tuple(indices), tuple(facts.pts_s[index] for index in indices))
-
-
-def spread(length: int, count: int) -> list[int]:
-    """``count`` places evenly over ``0..length - 1``, both ends among them.
-
-    Rounds half to even, as Python does and as the published models saw it.
-    """
-    if count == 1:
-        return [0]
-    return [round(place * (length - 1) / (count - 1)) for place in range(count)]
