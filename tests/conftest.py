@@ -14,11 +14,16 @@ import pytest
 WriteVideo = Callable[..., Path]
 
 
-def _grey_frames(count: int, width: int, height: int) -> np.ndarray:
-    """Frame k is a slope of greys that starts at 4k, so every frame is told from every other."""
-    columns_W = np.linspace(0, 32, width)[None, None, :, None]
-    starts_F = 4 * np.arange(count)[:, None, None, None]
-    return np.broadcast_to(starts_F + columns_W, (count, height, width, 3)).astype(np.uint8)
+def _moving_block(count: int, width: int, height: int) -> np.ndarray:
+    """A block that moves and brightens over still noise: every frame leans on others, none is
+    like another.
+    """
+    still = np.random.default_rng(0).integers(60, 120, (height, width, 3), dtype=np.uint8)
+    frames = np.repeat(still[None], count, axis=0)
+    for number in range(count):
+        left = number * 2 % (width - 8)
+        frames[number, 8:16, left : left + 8] = 130 + 2 * (number % 60)
+    return frames
 
 
 @pytest.fixture
@@ -39,7 +44,7 @@ def write_video(tmp_path: Path) -> WriteVideo:
     ) -> Path:
         """One stream; ``pts`` are in milliseconds and make the frame rate vary."""
         if frames is None:
-            frames = _grey_frames(count, *size)
+            frames = _moving_block(count, *size)
         path = tmp_path / name
         with av.open(str(path), "w") as container:
             stream = container.add_stream(codec, rate=fps, options=options or {"crf": "0"})

@@ -5,102 +5,113 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import av
-import numpy as np
 import torch
-from av.container import InputContainer
-from av.video.frame import VideoFrame
+from av.packet import Packet
+from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 from torch import Tensor
 
 from plm_components.contracts.media import VideoFacts
-from plm_components.errors import MediaError
+from plm_components.video_readers.faults import broken, refuse_outside
+from plm_components.video_readers.pyav_files import catching, open_video
+from plm_components.video_readers.pyav_frames import rgb
+from plm_components.video_readers.pyav_index import FrameIndex, Run, index_frames
 
 
 class PyAVReader:
-    """Exact frames by number, in one pass over the file."""
+    """Exact frames by number.
+
+    Frame ``n`` is the ``n``-th in order of presentation among those that can be decoded: what an
+    edit list hides and what leads into a cut recording does not count. Rotation and mirroring of
+    the container are applied; a frame of another size than the first is stretched to it.
+
+    Unusual: the packets say where each frame is, so only the stretches that lead to a wanted
+    frame are decoded, and in them only what other frames lean on.
+    """
 
     def facts(self, path: Path) -> VideoFacts:
-        """What the packets and the first frame say."""
-        with _open(path) as container:
-            stream = _video_stream(container, path)
-            pts: list[int] = []
-            keys: list[int] = []
-            for packet in container.demux(stream):
-                if packet.size and packet.pts is not None and not packet.is_discard:
-                    pts.append(packet.pts)
-                    if packet.is_keyframe:
-                        keys.append(packet.pts)
-            time_base = float(stream.time_base or 0)
-        pts.sort()
-        times = tuple((t - pts[0]) * time_base for t in pts)
-        with _open(path) as container:
-            first = next(_frames(container, path), None)
-        if first is None or not pts:
-            raise _broken(path, "no frame of it can be decoded")
-        width, height = first.width, first.height
-        if first.rotation % 180:
-            width, height = height, width
-        place = {t: n for n, t in enumerate(pts)}
-        fps = (len(pts) - 1) / times[-1] if times[-1] > 0 else 1.0
+        """What the packets and the first frame say.
+
+        Raises:
+            MediaError: no file, no video, or one that is cut short or damaged.
+        """
+        index = index_frames(path)
+        width, height = index.size
         return VideoFacts(
-            num_frames=len(pts),
-            fps=fps,
-            duration_s=times[-1] + 1 / fps,
-            pts_s=times,
-            keyframe_indices=tuple(sorted(place[t] for t in keys)),
+            num_frames=len(index.times),
+            fps=len(index.times) / index.duration_s,
+            duration_s=index.duration_s,
+            pts_s=index.times,
+            keyframe_indices=index.keyframes,
             width=width,
             height=height,
         )
 
     def read(self, path: Path, indices: Sequence[int]) -> Tensor:
-        """uint8 RGB ``(F, 3, H, W)``."""
+        """uint8 RGB ``(F, 3, H, W)``, one frame an index; indices may repeat, in any order.
+
+        Raises:
+            MediaError: an index outside the file, or a frame that cannot be decoded.
+        """
+        index = index_frames(path)
+        refuse_outside(path, indices, len(index.times))
         wanted = set(indices)
-        found: dict[int, Tensor] = {}
-        with _open(path) as container:
-            for number, frame in enumerate(_frames(container, path)):
-                if number in wanted:
-                    found[number] = _rgb(frame)
-                if len(found) == len(wanted):
-                    break
+        found = _decode_runs(path, index, wanted) if index.number_of_pts else {}
+        if len(found) < len(wanted):
+            found = _decode_all(path, index, wanted)
         missing = sorted(wanted - set(found))
         if missing:
-            raise _broken(path, f"frame {missing[0]} cannot be decoded")
-        return torch.stack([found[index] for index in indices])
+            raise broken(path, f"frame {missing[0]} of {len(index.times)} cannot be decoded")
+        return torch.stack([found[number] for number in indices])
 
 
-def _rgb(frame: VideoFrame) -> Tensor:
-    pixels_HW3 = frame.to_ndarray(format="rgb24")
-    turns = frame.rotation // 90
-    if turns:
-        pixels_HW3 = np.rot90(pixels_HW3, turns)
-    return torch.from_numpy(np.ascontiguousarray(pixels_HW3)).permute(2, 0, 1).contiguous()
+def _decode_runs(path: Path, index: FrameIndex, wanted: set[int]) -> dict[int, Tensor]:
+    """The wanted frames; too few where a run turned out not to begin with a whole picture."""
+    found: dict[int, Tensor] = {}
+    with open_video(path) as (container, stream):
+        packets = (packet for packet in container.demux(stream) if packet.size)
+        frames = _run_frames(stream, packets, index.runs(wanted), index, wanted)
+        for frame, run in catching(path, frames):
+            if frame.pts == run.first_pts and frame.pict_type != PictureType.I:
+                return {}
+            number = index.number_of_pts.get(frame.pts or 0)
+            if number in wanted:
+                found[number] = rgb(frame, *index.size)
+    return found
 
 
-def _open(path: Path) -> InputContainer:
-    try:
-        return av.open(str(path))
-    except (av.FFmpegError, OSError) as error:
-        raise _broken(path, str(error)) from error
+def _run_frames(
+    stream: VideoStream,
+    packets: Iterator[Packet[VideoStream]],
+    runs: Sequence[Run],
+    index: FrameIndex,
+    wanted: set[int],
+) -> Iterator[tuple[VideoFrame, Run]]:
+    decoder = stream.codec_context
+    left = list(reversed(runs))
+    for place, packet in enumerate(packets):
+        if not left:
+            return
+        run = left[-1]
+        if place < run.start:
+            continue
+        is_wanted = index.number_of_pts.get(packet.pts or 0) in wanted
+        decoder.skip_frame = "DEFAULT" if is_wanted or place == run.start else "NONREF"
+        yield from ((frame, run) for frame in decoder.decode(packet))
+        if place == run.end:
+            yield from ((frame, run) for frame in decoder.decode(None))
+            decoder.flush_buffers()
+            left.pop()
 
 
-def _video_stream(container: InputContainer, path: Path) -> VideoStream:
-    if not container.streams.video:
-        raise _broken(path, "it holds no video stream")
-    return container.streams.video[0]
-
-
-def _frames(container: InputContainer, path: Path) -> Iterator[VideoFrame]:
-    try:
-        yield from container.decode(_video_stream(container, path))
-    except (av.FFmpegError, OSError) as error:
-        raise _broken(path, str(error)) from error
-
-
-def _broken(path: Path, why: str) -> MediaError:
-    return MediaError(
-        f"The video cannot be read: {why}.",
-        where=str(path),
-        expected="a video file that FFmpeg can decode",
-        fix="play or re-encode the file: ffmpeg -i FILE -c:v libx264 out.mp4",
-    )
+def _decode_all(path: Path, index: FrameIndex, wanted: set[int]) -> dict[int, Tensor]:
+    """The wanted frames, everything decoded from the first on."""
+    found: dict[int, Tensor] = {}
+    with open_video(path) as (container, stream):
+        for count, frame in enumerate(catching(path, container.decode(stream))):
+            number = index.number_of_pts.get(frame.pts or 0) if index.number_of_pts else count
+            if number in wanted:
+                found[number] = rgb(frame, *index.size)
+            if len(found) == len(wanted):
+                break
+    return found
