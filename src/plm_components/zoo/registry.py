@@ -106,7 +106,7 @@ class Zoo:
     def _unknown(self, kind: str, name: str) -> NoReturn:
         known = self.entries(kind)
         names = list(dict.fromkeys(entry.name for entry in known))
-        words = [*names, *(entry.qualified for entry in known)]
+        words = [entry.qualified for entry in known] if ":" in name else names
         elsewhere = [e.address for e in self.entries() if e.name == name]
         fix = did_you_mean(name, words)
         if fix is None and elsewhere:
