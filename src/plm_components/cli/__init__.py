@@ -68,7 +68,7 @@ def _from_os(error: OSError) -> PlmError:
         f"{error.strerror or error}.",
         where=str(error.filename or "the operating system"),
         expected="a file or folder that can be read or written",
-        fix="check the path, its permissions and the space left, then run the command again",
+        fix="check the path, its permissions and the space left on the disk",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterable, Sequence
 from importlib import import_module
 from typing import Any, NoReturn
@@ -26,13 +27,11 @@ class Parser(argparse.ArgumentParser):
     """Argparse with our errors: four fields, exit code 2, no abbreviations."""
 
     def __init__(self, **kwargs: Any) -> None:
-        self.option_names: list[str] = []
         super().__init__(allow_abbrev=False, **kwargs)
 
-    def add_argument(self, *names: Any, **kwargs: Any) -> argparse.Action:
-        """As argparse, remembering the options for suggestions."""
-        self.option_names += [name for name in names if name.startswith("--")]
-        return super().add_argument(*names, **kwargs)
+    def option_names(self) -> list[str]:
+        """Every long option, those of groups included."""
+        return sorted(set(re.findall(r"--[a-z][a-z-]*", self.format_help())))
 
     def error(self, message: str) -> NoReturn:
         """Raises UsageError instead of printing and leaving."""
@@ -98,7 +97,7 @@ def _parser(command: str | None) -> tuple[Parser, dict[str, Parser]]:
     commands = {name: subparsers.add_parser(name, help=text) for name, text in COMMANDS.items()}
     if command is not None:
         # only the command that runs is imported
-        module = import_module(f"plm_components.cli.{command}")
+        module = import_module(f"plm_components.cli.commands.{command}")
         commands[command].description = f"{COMMANDS[command]}."
         module.add_arguments(commands[command])
         commands[command].set_defaults(run=module.run)
@@ -111,7 +110,7 @@ def _take_late_overrides(args: argparse.Namespace, extra: list[str], parser: Par
         if not word.startswith("-") and "=" in word and hasattr(args, "overrides"):
             args.overrides = [*args.overrides, word]
         elif word.startswith("--"):
-            known = [*parser.option_names, "--plugin", "--traceback"]
+            known = [*parser.option_names(), "--plugin", "--traceback"]
             raise _unknown("option", word, known, where=parser.prog)
         else:
             parser.error(f"unexpected argument '{word}'")

@@ -13,7 +13,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's arguments."""
     parser.add_argument("spec", help="name of a shipped spec, or path of a YAML file")
     parser.add_argument(
-        "overrides", nargs="*", metavar="KEY=VALUE", help="changes, e.g. projector.pool=4"
+        "overrides",
+        nargs="*",
+        default=[],
+        metavar="KEY=VALUE",
+        help="changes, e.g. projector.pool=4",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
 

@@ -1,0 +1,177 @@
+"""``plm ask``: a question about images and videos, the answer streamed."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from plm_components.cli.offered import offered_zoo
+from plm_components.cli.output import print_json
+from plm_components.errors import UsageError
+
+if TYPE_CHECKING:
+    from plm_components.variant import Variant
+
+
+class _Medium(argparse.Action):
+    """Collects images and videos in the order they were written."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        media = list(getattr(namespace, self.dest) or ())
+        paths = [values] if isinstance(values, str) else list(values or ())
+        kind = "video" if option_string == "--video" else "image"
+        setattr(namespace, self.dest, [*media, *((kind, str(path)) for path in paths)])
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the command's arguments."""
+    parser.add_argument(
+        "spec", help="a shipped spec, a YAML file, or a directory of a saved variant"
+    )
+    parser.add_argument("question", help="in words; media stand before it, in the order given")
+    parser.add_argument(
+        "overrides",
+        nargs="*",
+        default=[],
+        metavar="KEY=VALUE",
+        help="changes, e.g. video_sampler.max_frames=4",
+    )
+    _media_arguments(parser)
+    _answer_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON document at the end")
+
+
+def _media_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("media")
+    for option, count, text in (
+        ("--image", None, "an image file (may be repeated)"),
+        ("--images", "+", "several image files"),
+        ("--video", None, "a video file"),
+    ):
+        group.add_argument(
+            option,
+            dest="media",
+            action=_Medium,
+            nargs=count,
+            default=[],
+            metavar="FILE",
+            help=text,
+        )
+    group.add_argument("--start", type=float, metavar="SECONDS", help="look from here in the video")
+    group.add_argument("--end", type=float, metavar="SECONDS", help="look up to here in the video")
+
+
+def _answer_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("the answer")
+    group.add_argument("--max-new-tokens", type=int, default=64, metavar="N", help="default: 64")
+    group.add_argument(
+        "--temperature", type=float, default=0.0, help="0, the default, takes the likeliest word"
+    )
+    group.add_argument(
+        "--top-p", type=float, metavar="P", help="sample among the likeliest, P in all"
+    )
+    group.add_argument("--seed", type=int, default=0, help="of sampling and of --init (default: 0)")
+    group.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:1, mps")
+    group.add_argument("--dtype", help="float32 or bfloat16 (default: float32, or as it was saved)")
+    group.add_argument(
+        "--init", choices=("random",), help="ask a spec without weights: the answer is noise"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Streams the answer."""
+    messages = conversation(args.question, args.media, start_s=args.start, end_s=args.end)
+    variant = _variant(args)
+    began = time.perf_counter()
+    pieces = variant.chat(
+        messages,
+        max_new_tokens=args.max_new_tokens,
+        temperature=args.temperature,
+        top_p=args.top_p,
+        seed=args.seed,
+        stream=True,
+    )
+    answer = "".join(pieces) if args.json else _stream(pieces)
+    if args.json:
+        seconds = round(time.perf_counter() - began, 3)
+        media = [{"kind": kind, "path": path} for kind, path in args.media]
+        print_json(
+            {"question": args.question, "media": media, "answer": answer, "seconds": seconds}
+        )
+    return 0
+
+
+def conversation(
+    question: str,
+    media: Sequence[tuple[str, str]],
+    *,
+    start_s: float | None = None,
+    end_s: float | None = None,
+) -> list[dict[str, Any]]:
+    """One user turn: the media in order, then the question.
+
+    Args:
+        question: In words.
+        media: ``(image or video, path)``.
+        start_s: Where the video begins to matter, in seconds.
+        end_s: Where it ends.
+
+    Raises:
+        UsageError: times without a video.
+    """
+    clip = {key: at for key, at in (("start_s", start_s), ("end_s", end_s)) if at is not None}
+    if clip and not any(kind == "video" for kind, _ in media):
+        raise UsageError(
+            "--start and --end need a video.",
+            where="plm ask",
+            expected="--video FILE beside them",
+            fix="add --video, or leave the times out",
+        )
+    parts: list[dict[str, Any]] = [
+        {"type": kind, kind: path, **(clip if kind == "video" else {})} for kind, path in media
+    ]
+    return [{"role": "user", "content": [*parts, {"type": "text", "text": question}]}]
+
+
+def _variant(args: argparse.Namespace) -> Variant:
+    from plm_components.variant import assemble, load
+
+    zoo = offered_zoo(args.plugin)
+    if not Path(args.spec).is_dir():
+        return assemble(
+            args.spec,
+            overrides=args.overrides,
+            device=args.device,
+            dtype=args.dtype or "float32",
+            init=args.init,
+            seed=args.seed,
+            zoo=zoo,
+        )
+    if args.overrides or args.init:
+        raise UsageError(
+            "A saved variant takes neither overrides nor --init: its weights belong to its spec.",
+            where=args.spec,
+            expected="overrides behind a spec's name or file only",
+            fix="leave them out",
+        )
+    return load(args.spec, device=args.device, dtype=args.dtype, zoo=zoo)
+
+
+def _stream(pieces: Iterable[str]) -> str:
+    said = []
+    for piece in pieces:
+        said.append(piece)
+        sys.stdout.write(piece)
+        sys.stdout.flush()
+    print()
+    return "".join(said)
