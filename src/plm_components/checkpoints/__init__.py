@@ -12,7 +12,7 @@ from plm_components.checkpoints.directory import (
 )
 from plm_components.checkpoints.match import first_few, match_exactly
 from plm_components.checkpoints.origins import Origin, open_origin, packaged_weights, parse_origin
-from plm_components.checkpoints.receipt import FRESH, META, Receipt, ReceiptLine, receipt_of
+from plm_components.checkpoints.receipt import Receipt, ReceiptLine, receipt_of
 from plm_components.checkpoints.tensor_files import (
     StoredTensors,
     first_nonfinite,
@@ -29,9 +29,7 @@ from plm_components.checkpoints.tied import (
 )
 
 __all__ = [
-    "FRESH",
     "LOCK_FILE",
-    "META",
     "SPEC_FILE",
     "ModuleTensors",
     "Origin",

@@ -80,7 +80,7 @@ def open_origin(origin: Origin, *, relative_to: Path | None = None) -> StoredTen
             expected="a directory that Variant.save wrote",
             fix="check the path in weights: plm:<directory>",
         )
-    return open_tensors(directory, str(origin))
+    return open_tensors(directory, f"plm:{directory}")
 
 
 def packaged_weights(name: str) -> Path:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from torch import Tensor
-
-FRESH = "fresh"
-META = "meta"
 
 
 @dataclass(frozen=True)
@@ -17,23 +14,27 @@ class ReceiptLine:
 
     Args:
         part: Top-level slot (``projector``).
-        origin: Where they come from (``plm:runs/a``), ``fresh`` for random, ``meta`` for none.
+        origin: What made them (``random, seed 0``, ``make train-tiny``).
         tensors: How many.
         parameters: Their elements.
+        fresh: Whether nothing was ever learned in them.
+        via: Where they were last read from (``plm:runs/a``); None if they never left memory.
     """
 
     part: str
     origin: str
     tensors: int
     parameters: int
-
-    @property
-    def is_fresh(self) -> bool:
-        """Whether nothing was ever learned in these tensors."""
-        return self.origin.startswith((FRESH, META))
+    fresh: bool
+    via: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.part}: {self.tensors} tensors ({self.parameters:,}) from {self.origin}"
+        read = f", read from {self.via}" if self.via else ""
+        untrained = " (fresh: nothing learned)" if self.fresh else ""
+        return (
+            f"{self.part}: {self.tensors} tensors, {self.parameters:,} elements, "
+            f"{self.origin}{untrained}{read}"
+        )
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,16 @@ class Receipt:
     @property
     def fresh_parts(self) -> tuple[str, ...]:
         """Parts that hold tensors nobody trained."""
-        return tuple(dict.fromkeys(line.part for line in self.lines if line.is_fresh))
+        return tuple(dict.fromkeys(line.part for line in self.lines if line.fresh))
+
+    @property
+    def num_tensors(self) -> int:
+        """Tensors in all."""
+        return sum(line.tensors for line in self.lines)
+
+    def read_from(self, via: str) -> Receipt:
+        """The same tensors, read back from somewhere."""
+        return Receipt(tuple(replace(line, via=via) for line in self.lines))
 
     def to_list(self) -> list[dict[str, object]]:
         """For JSON."""
@@ -60,22 +70,41 @@ class Receipt:
         return "\n".join(map(str, self.lines)) or "no tensors"
 
 
-def receipt_of(tensors: Mapping[str, Tensor], origins: Mapping[str, str]) -> Receipt:
-    """Counts tensors by top-level part and origin.
+def receipt_of(
+    tensors: Mapping[str, Tensor], origin: str, *, fresh: bool = False, via: str | None = None
+) -> Receipt:
+    """Counts tensors that share an origin, by top-level part.
 
     Args:
         tensors: A model's tensors by name.
-        origins: Each name's origin.
+        origin: What made them.
+        fresh: Whether nothing was ever learned in them.
+        via: Where they were read from.
     """
-    counts: dict[tuple[str, str], list[int]] = {}
+    counts: dict[str, list[int]] = {}
     for name, tensor in tensors.items():
-        count = counts.setdefault((name.partition(".")[0], origins[name]), [0, 0])
+        count = counts.setdefault(name.partition(".")[0], [0, 0])
         count[0] += 1
         count[1] += tensor.numel()
-    return Receipt(tuple(ReceiptLine(*key, *count) for key, count in counts.items()))
+    return Receipt(
+        tuple(
+            ReceiptLine(part, origin, tensors, elements, fresh, via)
+            for part, (tensors, elements) in counts.items()
+        )
+    )
 
 
-def _line(*, part: object, origin: object, tensors: object, parameters: object) -> ReceiptLine:
+def _line(
+    *,
+    part: object,
+    origin: object,
+    tensors: object,
+    parameters: object,
+    fresh: object,
+    via: object = None,
+) -> ReceiptLine:
     if not isinstance(tensors, int) or not isinstance(parameters, int):
         raise TypeError("counts of a receipt are whole numbers")
-    return ReceiptLine(str(part), str(origin), tensors, parameters)
+    if not isinstance(fresh, bool) or not isinstance(via, str | None):
+        raise TypeError("fresh is true or false, via a text or null")
+    return ReceiptLine(str(part), str(origin), tensors, parameters, fresh, via)

@@ -3,5 +3,6 @@
 from plm_components.inference.features import FeatureCache, encode_media
 from plm_components.inference.generate import generate
 from plm_components.inference.sampling import next_ids
+from plm_components.inference.text_stream import text_pieces
 
-__all__ = ["FeatureCache", "encode_media", "generate", "next_ids"]
+__all__ = ["FeatureCache", "encode_media", "generate", "next_ids", "text_pieces"]

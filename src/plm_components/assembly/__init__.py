@@ -1,0 +1,43 @@
+"""From a spec to parts that fit: check, build, weights, and the lock that says where from."""
+
+from plm_components.assembly.assemble import Assembled, Init, Wish, assemble_tree
+from plm_components.assembly.build import BuiltParts, build, build_slot
+from plm_components.assembly.check import as_dtype, check, zoo_with
+from plm_components.assembly.local_files import localised, with_files_copied
+from plm_components.assembly.lock import (
+    Lock,
+    LockedPart,
+    LockedWeights,
+    compare,
+    lock_of,
+    require_installed,
+)
+from plm_components.assembly.promises import dtype_name
+from plm_components.assembly.report import Report, Row, Totals
+from plm_components.assembly.unfit import UnfitError
+
+__all__ = [
+    "Assembled",
+    "BuiltParts",
+    "Init",
+    "Lock",
+    "LockedPart",
+    "LockedWeights",
+    "Report",
+    "Row",
+    "Totals",
+    "UnfitError",
+    "Wish",
+    "as_dtype",
+    "assemble_tree",
+    "build",
+    "build_slot",
+    "check",
+    "compare",
+    "dtype_name",
+    "localised",
+    "lock_of",
+    "require_installed",
+    "with_files_copied",
+    "zoo_with",
+]

@@ -1,0 +1,158 @@
+"""A resolved spec becomes a model with weights and a processor, after everything was checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from plm_components.assembly.build import build_slot
+from plm_components.assembly.check import report_of, require_fit
+from plm_components.assembly.examination import Examination
+from plm_components.assembly.examine import examine
+from plm_components.assembly.lock import Lock, lock_of
+from plm_components.assembly.weights import (
+    fill_at_random,
+    fill_from,
+    freeze,
+    is_worth_reading,
+    leave_on_meta,
+    model_of,
+    open_weights,
+    receipt_for,
+    saved_facts,
+)
+from plm_components.checkpoints import Receipt
+from plm_components.errors import PlmError, TokenizerError, UsageError
+from plm_components.model.perception_lm import PerceptionLM
+from plm_components.model.processor import Processor
+from plm_components.spec import SpecTree
+from plm_components.zoo import Zoo
+
+Init = Literal["random", "meta"]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked for besides a spec.
+
+    Args:
+        device: Where the model goes.
+        dtype: Of its parameters.
+        init: How to fill them where the spec names no weights.
+        seed: Of random weights.
+        verify: Whether to read weights once more for their hash and for NaN; None by size.
+        base: Directory that a relative ``plm:`` starts from; the working directory if None.
+    """
+
+    device: torch.device
+    dtype: torch.dtype
+    init: Init | None = None
+    seed: int = 0
+    verify: bool | None = None
+    base: Path | None = None
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """A model, what feeds it, and where everything came from.
+
+    Args:
+        model: In eval mode.
+        processor: Or the error that whoever needs it gets.
+        lock: Of the parts, and of the weights where they have one.
+        receipt: Of the tensors.
+    """
+
+    model: PerceptionLM
+    processor: Processor | PlmError
+    lock: Lock
+    receipt: Receipt
+
+
+def assemble_tree(tree: SpecTree, zoo: Zoo, wish: Wish) -> Assembled:
+    """Checks, builds and fills a resolved spec.
+
+    Raises:
+        UnfitError: parts that do not fit.
+        CheckpointError: weights that are missing, broken, or of another spec.
+        UsageError: ``init`` is missing, or contradicts the spec.
+    """
+    require_init(tree, wish.init)
+    exam = examine(tree, zoo, device=wish.device.type, dtype=wish.dtype)
+    require_fit(report_of(exam))
+    tokenizer_error = _complete_tokenizer(exam, wish)
+    model = model_of(exam)
+    lock, receipt = _fill(exam, model, wish)
+    freeze(exam)
+    processor = tokenizer_error or _processor(exam, model)
+    return Assembled(model, processor, lock, receipt)
+
+
+def _fill(exam: Examination, model: PerceptionLM, wish: Wish) -> tuple[Lock, Receipt]:
+    lock = lock_of(exam.tree)
+    stored = open_weights(exam, wish.base)
+    if stored is not None:
+        facts = saved_facts(stored, verify=wish.verify)
+        look = is_worth_reading(stored, wish.verify)
+        fill_from(model, stored, device=wish.device, dtype=wish.dtype, look=look)
+        receipt = receipt_for(model, stored, facts)
+        return (lock if facts is None else lock.with_weights(facts)), receipt
+    if wish.init == "random":
+        return lock, fill_at_random(model, device=wish.device, dtype=wish.dtype, seed=wish.seed)
+    return lock, leave_on_meta(model)
+
+
+def require_init(tree: SpecTree, init: object) -> None:
+    """Refuses to guess where weights come from.
+
+    Raises:
+        UsageError: ``init`` is missing, unknown, or contradicts the spec's weights.
+    """
+    if init not in (None, "random", "meta"):
+        what, expected = f"init={init!r} is none of ours.", "'random', 'meta' or None"
+        fix = "say init='random' for fresh weights"
+    elif tree.weights is None and init is None:
+        what, expected = "The spec names no weights.", "init said aloud where weights is null"
+        fix = "say init='random' for fresh weights, init='meta' for shapes only, or name weights"
+    elif tree.weights is not None and init is not None:
+        what = f"init={init!r} contradicts weights: {tree.weights}."
+        expected, fix = "one of the two", "leave init out, or add the override weights=null"
+    else:
+        return
+    raise UsageError(what, where="assemble, init", expected=expected, fix=fix)
+
+
+def _complete_tokenizer(exam: Examination, wish: Wish) -> PlmError | None:
+    """Builds a tokenizer whose files may have to be fetched; the error waits until it is needed."""
+    part = exam.part("tokenizer")
+    if exam.parts.tokenizer is not None or part is None:
+        return None
+    if wish.init == "meta":
+        return TokenizerError(
+            "The tokenizer's files are not on this machine.",
+            where="tokenizer",
+            expected="its files, to turn words into ids",
+            fix="put them where the spec says, or assemble with weights, which fetches them",
+        )
+    try:
+        exam.parts.tokenizer = build_slot(part, exam.parts, device="cpu")
+    except PlmError as error:
+        return error
+    return None
+
+
+def _processor(exam: Examination, model: PerceptionLM) -> Processor:
+    parts = exam.parts
+    return Processor(
+        parts.tokenizer,
+        tokens_per_tile=model.tokens_per_tile(),
+        mean=parts.vision_encoder.mean,
+        std=parts.vision_encoder.std,
+        image_tiler=parts.image_tiler,
+        frame_transform=parts.frame_transform,
+        video_sampler=parts.video_sampler,
+        video_reader=parts.video_reader,
+    )

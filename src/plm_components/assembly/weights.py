@@ -1,0 +1,218 @@
+"""A checked composition gets its weights: read by exact names, or fresh from a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from plm_components.assembly.build import placed
+from plm_components.assembly.examination import Examination, all_parts
+from plm_components.assembly.lock import Lock, LockedWeights
+from plm_components.checkpoints import (
+    LOCK_FILE,
+    ModuleTensors,
+    Receipt,
+    StoredTensors,
+    first_few,
+    first_nonfinite,
+    match_exactly,
+    materialise,
+    materialise_buffers,
+    open_origin,
+    parse_origin,
+    receipt_of,
+    set_tensor,
+    tensors_of,
+    unfilled,
+)
+from plm_components.errors import CheckpointError, ContractError, UnsupportedError
+from plm_components.model import PerceptionLM
+
+# above this, the bytes are not read a second time to look for NaN unless asked
+SMALL_BYTES = 1 << 30
+
+
+def model_of(exam: Examination) -> PerceptionLM:
+    """The model of an examined composition, still on the meta device."""
+    parts = exam.parts
+    ids = () if parts.tokenizer is None else tuple(parts.tokenizer.media_token_ids.values())
+    model = PerceptionLM(
+        parts.vision_encoder, parts.projector, parts.decoder, media_token_ids=sorted(set(ids))
+    )
+    return model.eval()
+
+
+def fill_at_random(
+    model: PerceptionLM, *, device: torch.device, dtype: torch.dtype, seed: int
+) -> Receipt:
+    """Gives a meta model fresh weights; the same seed gives the same ones on every device.
+
+    Args:
+        model: On the meta device.
+        device: Where the weights go.
+        dtype: The model was built in.
+        seed: Of all random numbers.
+
+    Raises:
+        ContractError: a part left a tensor unfilled.
+    """
+    materialise(model, "cpu")
+    with placed("cpu", dtype), torch.no_grad():
+        model.init_buffers()
+        model.init_weights(torch.Generator().manual_seed(seed))
+    left = unfilled(model)
+    if left:
+        raise ContractError(
+            f"Tensors that neither init_weights nor init_buffers filled: {first_few(left)}.",
+            where=left[0],
+            expected="every parameter and buffer filled",
+            fix="fill them in the part's init_weights, or init_buffers",
+        )
+    model.to(device)
+    return receipt_of(tensors_of(model).tensors, f"random, seed {seed}", fresh=True)
+
+
+def leave_on_meta(model: PerceptionLM) -> Receipt:
+    """The receipt of a model without memory."""
+    return receipt_of(tensors_of(model).tensors, "no memory (meta)", fresh=True)
+
+
+def fill_from(
+    model: PerceptionLM,
+    stored: StoredTensors,
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+    look: bool,
+) -> None:
+    """Gives a meta model the tensors of a file, by exact names; tensors are never held twice.
+
+    Args:
+        model: On the meta device.
+        stored: Where the tensors are.
+        device: Where they go.
+        dtype: The model was built in; tensors are converted one by one.
+        look: Whether to look for NaN and infinities.
+
+    Raises:
+        CheckpointError: names or shapes differ, or a weight is not finite.
+    """
+    state = tensors_of(model)
+    names = match_exactly(
+        stored.shapes,
+        state.shapes,
+        ignored=state.aliases,
+        where=_place(stored),
+        fix="load them with the spec they were saved with, without overrides of the model's parts",
+    )
+    bad = _set_all(model, state, stored.read(names), device, look)
+    if bad:
+        raise CheckpointError(
+            f"{len(bad)} tensors hold NaN or infinity: {first_few(bad)}.",
+            where=_place(stored),
+            expected="finite weights",
+            fix="take an earlier checkpoint: the run that wrote this one had diverged",
+        )
+    materialise_buffers(model, device)
+    with placed(device, dtype), torch.no_grad():
+        model.init_buffers()
+
+
+def _set_all(
+    model: PerceptionLM,
+    state: ModuleTensors,
+    stored: Iterable[tuple[str, Tensor]],
+    device: torch.device,
+    look: bool,
+) -> list[str]:
+    parameters = {name for name, _ in model.named_parameters()}
+    bad: list[str] = []
+    for name, tensor in stored:
+        if look and name in parameters:
+            bad += first_nonfinite([(name, tensor)])
+        moved = tensor.to(device=device, dtype=state.tensors[name].dtype)
+        set_tensor(model, state.names_of(name), moved)
+    return bad
+
+
+def open_weights(exam: Examination, relative_to: Path | None) -> StoredTensors | None:
+    """The tensors a spec names, headers read; None where it names none.
+
+    Args:
+        exam: The composition.
+        relative_to: Where a relative ``plm:`` directory starts.
+
+    Raises:
+        UnsupportedError: a part of the spec names weights of its own.
+        CheckpointError: there is nothing that can be read.
+    """
+    for part in all_parts(exam.tree):
+        if part.weights is not None:
+            raise UnsupportedError(
+                "This version reads weights of whole variants only.",
+                where=f"{part.path}.weights: {part.weights}",
+                expected="weights at the top of the spec",
+                fix=f"delete {part.path}.weights",
+            )
+    if exam.tree.weights is None:
+        return None
+    return open_origin(parse_origin(exam.tree.weights, where="weights"), relative_to=relative_to)
+
+
+def saved_facts(stored: StoredTensors, *, verify: bool | None) -> LockedWeights | None:
+    """What the lock beside some tensors says of them; None without a lock.
+
+    Args:
+        stored: The tensors.
+        verify: Compare the hash too; None does so below 1 GiB.
+
+    Raises:
+        CheckpointError: the tensors are not those the lock was written for.
+    """
+    path = stored.paths[0].parent / LOCK_FILE
+    if not path.is_file():
+        return None
+    facts = Lock.from_json(path.read_text(encoding="utf-8"), where=str(path)).weights
+    if facts is None:
+        return None
+    same = stored.num_bytes == facts.num_bytes and len(stored.shapes) == facts.num_tensors
+    if same and is_worth_reading(stored, verify):
+        same = stored.sha256() == facts.sha256
+    if not same:
+        raise CheckpointError(
+            "The weights are not those the lock beside them was written for.",
+            where=_place(stored),
+            expected=f"{facts.num_tensors} tensors, {facts.num_bytes:,} bytes, "
+            f"sha256 {facts.sha256[:12]}",
+            fix="copy the whole directory again from where it came",
+        )
+    return facts
+
+
+def is_worth_reading(stored: StoredTensors, verify: bool | None) -> bool:
+    """Whether to read all bytes once more, only to verify them."""
+    return stored.num_bytes < SMALL_BYTES if verify is None else verify
+
+
+def receipt_for(model: PerceptionLM, stored: StoredTensors, facts: LockedWeights | None) -> Receipt:
+    """Where the tensors just read come from: what their lock says, else the place itself."""
+    if facts is not None:
+        return facts.origins.read_from(stored.origin)
+    return receipt_of(tensors_of(model).tensors, "not recorded", via=stored.origin)
+
+
+def _place(stored: StoredTensors) -> str:
+    return f"{stored.origin} ({stored.paths[0]})"
+
+
+def freeze(exam: Examination) -> None:
+    """Applies ``trainable:`` of the spec; a nested part's own word counts more."""
+    for part in all_parts(exam.tree):
+        if part.trainable is None:
+            continue
+        for instance in exam.parts.instances.get(part.path, []):
+            if isinstance(instance, torch.nn.Module):
+                instance.requires_grad_(part.trainable)

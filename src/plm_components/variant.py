@@ -1,0 +1,493 @@
+"""The front door: a spec or a saved directory becomes something that answers questions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NoReturn, overload
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from plm_components.assembly import (
+    Assembled,
+    Init,
+    Lock,
+    LockedWeights,
+    Wish,
+    as_dtype,
+    assemble_tree,
+    compare,
+    dtype_name,
+    localised,
+    require_installed,
+    with_files_copied,
+    zoo_with,
+)
+from plm_components.checkpoints import (
+    LOCK_FILE,
+    SPEC_FILE,
+    Receipt,
+    VariantWriter,
+    atomic_directory,
+    check_writable,
+    first_few,
+    first_nonfinite,
+    read_lock_text,
+    receipt_of,
+    tensors_of,
+)
+from plm_components.errors import CheckpointError, PlmError, UnsupportedError, UsageError
+from plm_components.inference import FeatureCache, generate, text_pieces
+from plm_components.model.perception_lm import PerceptionLM
+from plm_components.model.processor import Processor
+from plm_components.spec import SpecTree, dump_yaml, load_spec, resolve, spec_name
+from plm_components.zoo import Zoo
+
+Picture = str | Path | Image.Image
+Conversation = Sequence[Mapping[str, Any]]
+SavedAs = Literal["plm", "hf", "original"]
+
+
+def assemble(
+    spec: str | Path | Mapping[str, Any],
+    *,
+    overrides: Sequence[str] = (),
+    device: str | torch.device = "cpu",
+    dtype: str | torch.dtype = "float32",
+    init: Init | None = None,
+    seed: int = 0,
+    zoo: Zoo | None = None,
+    plugins: Iterable[str | Path] = (),
+    verify: bool | None = None,
+) -> Variant:
+    """Checks a spec, builds its parts and gives them weights.
+
+    Args:
+        spec: A shipped spec's name, a path, or a mapping.
+        overrides: Edits such as ``projector.pool=4``.
+        device: Where the model goes.
+        dtype: Of its parameters.
+        init: Where the spec has ``weights: null``: ``"random"`` fills them from ``seed``,
+            ``"meta"`` leaves them without memory. Where it names weights: None.
+        seed: Of the random weights; the same on every device.
+        zoo: Where parts are looked up; the default zoo if None.
+        plugins: Part files to offer beside the zoo, for this call.
+        verify: Read all weights once more to compare their hash and look for NaN; None does so
+            below 1 GiB.
+
+    Raises:
+        SpecError: the spec cannot be read, or names what does not exist.
+        UnfitError: parts that do not fit; everything at once, as ``check`` reports it.
+        CheckpointError: weights that are missing, broken, or of another spec.
+        UsageError: ``init`` is missing, or contradicts the spec.
+    """
+    where_from, dtype = zoo_with(zoo, plugins), as_dtype(dtype)
+    tree = resolve(load_spec(spec, overrides), where_from, name=spec_name(spec))
+    wish = Wish(torch.device(device), dtype, init, seed, verify, _directory_of(spec))
+    return Variant(tree, assemble_tree(tree, where_from, wish))
+
+
+def load(
+    path: str | Path,
+    *,
+    device: str | torch.device = "cpu",
+    dtype: str | torch.dtype | None = None,
+    zoo: Zoo | None = None,
+    plugins: Iterable[str | Path] = (),
+    verify: bool | None = None,
+) -> Variant:
+    """Loads what ``Variant.save`` wrote.
+
+    Args:
+        path: The directory.
+        device: Where the model goes.
+        dtype: Of its parameters; what they were saved in if None.
+        zoo: Where parts are looked up; the default zoo if None.
+        plugins: Part files to offer beside the zoo, for this call.
+        verify: As for :func:`assemble`.
+
+    Raises:
+        CheckpointError: not a whole directory of ours, or broken weights.
+        PluginError: a part is not installed here; says what to install.
+    """
+    directory = Path(path).expanduser()
+    _refuse_other_formats(directory)
+    text = read_lock_text(directory)
+    lock = Lock.from_json(text, where=str(directory / LOCK_FILE))
+    where_from = zoo_with(zoo, plugins)
+    require_installed(lock, where_from)
+    data = localised(load_spec(directory / SPEC_FILE), directory.resolve())
+    tree = resolve(data, where_from, name=directory.name)
+    saved_in = "float32" if lock.weights is None else lock.weights.dtype
+    wish = Wish(
+        torch.device(device), as_dtype(dtype or saved_in), verify=verify, base=directory.resolve()
+    )
+    variant = Variant(tree, assemble_tree(tree, where_from, wish))
+    variant.differences = tuple(compare(lock, variant.lock))
+    return variant
+
+
+class Variant:
+    """A model, its processor, and the record of where every part and weight came from.
+
+    Made by ``assemble`` and ``load``.
+
+    Attributes:
+        model: The model, in eval mode.
+        spec: The spec it was assembled from, canonical.
+        lock: Which distribution and version built each part.
+        receipt: Where each part's tensors come from, and which were never trained.
+        differences: What is installed here and differs from the lock of a loaded variant.
+        features: Features of images and videos asked about before.
+    """
+
+    def __init__(self, tree: SpecTree, assembled: Assembled) -> None:
+        self.model: PerceptionLM = assembled.model
+        self.lock: Lock = assembled.lock
+        self.receipt: Receipt = assembled.receipt
+        self.differences: tuple[str, ...] = ()
+        self.features = FeatureCache()
+        self._tree = tree
+        self._processor = assembled.processor
+        self._weights_seen: object = None
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """The spec it was assembled from, canonical."""
+        return self._tree.data
+
+    @property
+    def processor(self) -> Processor:
+        """Conversations to batches.
+
+        Raises:
+            TokenizerError: the files of the tokenizer are not here.
+        """
+        if isinstance(self._processor, PlmError):
+            raise self._processor
+        return self._processor
+
+    @overload
+    def ask(
+        self,
+        question: str,
+        *,
+        image: Picture | None = ...,
+        images: Sequence[Picture] = ...,
+        video: str | Path | None = ...,
+        start_s: float | None = ...,
+        end_s: float | None = ...,
+        system: str | None = ...,
+        max_new_tokens: int = ...,
+        temperature: float = ...,
+        top_p: float | None = ...,
+        seed: int | None = ...,
+        stream: Literal[False] = ...,
+    ) -> str: ...
+    @overload
+    def ask(
+        self,
+        question: str,
+        *,
+        image: Picture | None = ...,
+        images: Sequence[Picture] = ...,
+        video: str | Path | None = ...,
+        start_s: float | None = ...,
+        end_s: float | None = ...,
+        system: str | None = ...,
+        max_new_tokens: int = ...,
+        temperature: float = ...,
+        top_p: float | None = ...,
+        seed: int | None = ...,
+        stream: Literal[True],
+    ) -> Iterator[str]: ...
+    def ask(
+        self,
+        question: str,
+        *,
+        image: Picture | None = None,
+        images: Sequence[Picture] = (),
+        video: str | Path | None = None,
+        start_s: float | None = None,
+        end_s: float | None = None,
+        system: str | None = None,
+        max_new_tokens: int = 64,
+        temperature: float = 0.0,
+        top_p: float | None = None,
+        seed: int | None = None,
+        stream: bool = False,
+    ) -> str | Iterator[str]:
+        """Answers one question, about images and a video if there are any.
+
+        Args:
+            question: In words; media stand before it.
+            image: A file or a picture.
+            images: Several of them.
+            video: A file.
+            start_s: Where to begin in the video, in seconds.
+            end_s: Where to end in it.
+            system: In place of the template's own system turn.
+            max_new_tokens: Bound on the answer.
+            temperature: 0 takes the likeliest token.
+            top_p: Samples among the likeliest tokens that together reach this probability.
+            seed: Of the sampling.
+            stream: Give pieces of text as they come, instead of the whole answer.
+
+        Raises:
+            MediaError: an image or a video that cannot be read.
+            UnsupportedError: a medium this variant has no part for.
+            UsageError: arguments that make no sense, or a variant without weights.
+        """
+        _require_question(question)
+        content = [*_pictures(image, images), *_clip(video, start_s, end_s)]
+        content.append({"type": "text", "text": question})
+        turns: list[dict[str, Any]] = [{"role": "user", "content": content}]
+        if system is not None:
+            turns.insert(0, {"role": "system", "content": system})
+        return self.chat(
+            turns,
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+            top_p=top_p,
+            seed=seed,
+            stream=stream,
+        )
+
+    @overload
+    def chat(
+        self,
+        conversation: Conversation,
+        *,
+        max_new_tokens: int = ...,
+        temperature: float = ...,
+        top_p: float | None = ...,
+        seed: int | None = ...,
+        stream: Literal[False] = ...,
+    ) -> str: ...
+    @overload
+    def chat(
+        self,
+        conversation: Conversation,
+        *,
+        max_new_tokens: int = ...,
+        temperature: float = ...,
+        top_p: float | None = ...,
+        seed: int | None = ...,
+        stream: bool,
+    ) -> str | Iterator[str]: ...
+    def chat(
+        self,
+        conversation: Conversation,
+        *,
+        max_new_tokens: int = 64,
+        temperature: float = 0.0,
+        top_p: float | None = None,
+        seed: int | None = None,
+        stream: bool = False,
+    ) -> str | Iterator[str]:
+        """Gives the assistant's next message of a conversation.
+
+        Args:
+            conversation: Messages ``{"role": …, "content": text or list of parts}``.
+            max_new_tokens: Bound on the answer.
+            temperature: 0 takes the likeliest token.
+            top_p: Samples among the likeliest tokens that together reach this probability.
+            seed: Of the sampling.
+            stream: Give pieces of text as they come, instead of the whole answer.
+        """
+        self._require_weights("ask")
+        batch = self.processor(conversation).to(self._device)
+        tokenizer = self.processor.tokenizer
+        steps = generate(
+            self.model,
+            batch,
+            max_new_tokens=max_new_tokens,
+            stop_ids=tokenizer.stop_ids,
+            pad_id=tokenizer.pad_id,
+            temperature=temperature,
+            top_p=top_p,
+            generator=None if seed is None else torch.Generator(self._device).manual_seed(seed),
+            feature_cache=self._fresh_features(),
+        )
+        pieces = text_pieces((int(ids) for ids in steps), tokenizer.decode)
+        return pieces if stream else "".join(pieces)
+
+    def save(
+        self,
+        directory: str | Path,
+        *,
+        overwrite: bool = False,
+        trained_by: str | None = None,
+    ) -> Path:
+        """Writes a directory that ``load`` reads, whole or not at all.
+
+        Args:
+            directory: Where to; new, empty, or a variant of ours with ``overwrite``.
+            overwrite: Replace the variant that is there.
+            trained_by: What made the weights what they are now (``make train-tiny``), for the
+                receipt; None keeps the origins they were assembled with.
+
+        Returns:
+            The directory.
+
+        Raises:
+            UsageError: something stands there, or the variant has no weights.
+            CheckpointError: a weight is not finite, or the disk refuses.
+        """
+        self._require_weights("save")
+        target = Path(directory).expanduser()
+        check_writable(target, overwrite=overwrite)
+        tensors = self._tensors_to_save(target)
+        receipt = self.receipt
+        if trained_by is not None:
+            receipt = receipt_of(tensors, trained_by)
+        try:
+            with atomic_directory(target) as staging:
+                lock = self._write(VariantWriter(staging), tensors, receipt)
+        except (OSError, RuntimeError) as error:
+            raise CheckpointError(
+                f"The variant cannot be saved: {error}.",
+                where=str(target),
+                expected="a disk with room that may be written to",
+                fix="save to another directory; what was there before is untouched",
+            ) from error
+        self.lock, self.receipt = lock, receipt
+        return target
+
+    def export(self, directory: str | Path, *, format: SavedAs = "hf") -> NoReturn:
+        """Will write other formats; this version has none.
+
+        Raises:
+            UnsupportedError: always.
+        """
+        raise UnsupportedError(
+            f"This version cannot export to {format}.",
+            where=str(directory),
+            expected="our own format, which save writes",
+            fix="variant.save(directory)",
+        )
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    def _require_weights(self, verb: str) -> None:
+        if any(parameter.is_meta for parameter in self.model.parameters()):
+            raise UsageError(
+                f"There are no weights to {verb} with: this variant was assembled on meta.",
+                where="init='meta'",
+                expected="a variant with weights",
+                fix="assemble it with init='random', or from a spec that names weights",
+            )
+
+    def _fresh_features(self) -> FeatureCache:
+        """The cache of features, emptied where the weights that made them have changed."""
+        seen = _fingerprint(self.model)
+        if seen != self._weights_seen:
+            self.features.clear()
+            self._weights_seen = seen
+        return self.features
+
+    def _tensors_to_save(self, target: Path) -> dict[str, Tensor]:
+        tensors = {
+            name: tensor.detach().contiguous()
+            for name, tensor in tensors_of(self.model).tensors.items()
+        }
+        parameters = {name for name, _ in self.model.named_parameters()}
+        bad = first_nonfinite((name, t) for name, t in tensors.items() if name in parameters)
+        if bad:
+            raise CheckpointError(
+                f"{len(bad)} tensors hold NaN or infinity: {first_few(bad)}.",
+                where=str(target),
+                expected="finite weights; what was saved before is untouched",
+                fix="go back to an earlier checkpoint: the run has diverged",
+            )
+        return tensors
+
+    def _write(
+        self, writer: VariantWriter, tensors: Mapping[str, Tensor], receipt: Receipt
+    ) -> Lock:
+        data = with_files_copied(self._tree, writer)
+        written = writer.tensors(tensors)
+        weights = LockedWeights(
+            written.sha256,
+            written.num_bytes,
+            written.num_tensors,
+            dtype_name(next(self.model.parameters()).dtype),
+            receipt,
+        )
+        lock = self.lock.with_weights(weights)
+        writer.texts(spec=dump_yaml({**data, "weights": "plm:."}), lock=lock.to_json())
+        return lock
+
+
+def _directory_of(spec: object) -> Path | None:
+    """Where relative weights of a spec start: at its file, if it is one."""
+    if isinstance(spec, str | Path) and Path(spec).suffix in (".yaml", ".yml"):
+        return Path(spec).expanduser().resolve().parent
+    return None
+
+
+_OTHER_FORMATS = {
+    "config.json": "a transformers directory",
+    "params.json": "an original PLM directory",
+}
+
+
+def _refuse_other_formats(directory: Path) -> None:
+    if (directory / SPEC_FILE).is_file():
+        return
+    for name, what in _OTHER_FORMATS.items():
+        if (directory / name).is_file():
+            raise UnsupportedError(
+                f"This looks like {what}, which this version cannot read.",
+                where=str(directory),
+                expected="a directory that Variant.save wrote",
+                fix="assemble a spec, or load a directory of ours",
+            )
+
+
+def _fingerprint(model: PerceptionLM) -> object:
+    """Changes when the weights that make features do, in place or not."""
+    names = ("vision_encoder.", "projector.")
+    watched = [p for name, p in model.named_parameters() if name.startswith(names)]
+    first = torch.stack([p.detach().reshape(-1)[0].float() for p in watched if p.numel()])
+    return [(id(p), p._version) for p in watched], first.tolist()
+
+
+def _require_question(question: object) -> None:
+    if not isinstance(question, str) or not question.strip():
+        raise UsageError(
+            "There is no question.",
+            where="ask, question",
+            expected="a question in words",
+            fix='ask("what is in the picture?", image="photo.jpg")',
+        )
+
+
+def _pictures(image: Picture | None, images: Sequence[Picture]) -> list[dict[str, Any]]:
+    if isinstance(images, str | Path | Image.Image):
+        raise UsageError(
+            "images is one picture.",
+            where="ask, images",
+            expected="a list of pictures",
+            fix="image=... for one, images=[...] for several",
+        )
+    listed = [*([] if image is None else [image]), *images]
+    return [{"type": "image", "image": picture} for picture in listed]
+
+
+def _clip(
+    video: str | Path | None, start_s: float | None, end_s: float | None
+) -> list[dict[str, Any]]:
+    times = {name: t for name, t in (("start_s", start_s), ("end_s", end_s)) if t is not None}
+    if video is None and times:
+        raise UsageError(
+            f"{' and '.join(times)} without a video.",
+            where=f"ask, {' and '.join(times)}",
+            expected="a video to cut",
+            fix="add video=..., or leave the times out",
+        )
+    return [] if video is None else [{"type": "video", "video": video, **times}]
