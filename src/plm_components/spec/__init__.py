@@ -4,7 +4,7 @@ from plm_components.spec.compose import load_spec, spec_name
 from plm_components.spec.files import shipped_specs
 from plm_components.spec.layout import RESERVED, SPEC_SLOTS, SPEC_VERSION, SpecSlot
 from plm_components.spec.read import dump_yaml
-from plm_components.spec.resolve import Part, SpecTree, resolve
+from plm_components.spec.resolve import Part, SpecTree, resolve, resolve_part
 from plm_components.spec.signature import MISSING, Option, PartSignature, Slot, signature_of
 from plm_components.spec.slots import DefaultPart
 
@@ -23,6 +23,7 @@ __all__ = [
     "dump_yaml",
     "load_spec",
     "resolve",
+    "resolve_part",
     "shipped_specs",
     "signature_of",
     "spec_name",

@@ -94,6 +94,29 @@ def resolve(
     return SpecTree(parts, weights, canonical, name)
 
 
+def resolve_part(
+    kind: str, value: str | Mapping[str, Any], zoo: Zoo | None = None, *, path: str
+) -> Part:
+    """One part by itself, as a slot of a spec would hold it.
+
+    Args:
+        kind: Kind of the slot.
+        value: The slot's value: a name, or ``type`` and options.
+        zoo: Where parts are looked up; the default zoo if None.
+        path: What to call the slot.
+
+    Raises:
+        SpecError: with all faults, each with its path.
+    """
+    need = Slot(path, kind, None, repeated=False, optional=False)
+    resolver = _Resolver(zoo or default_zoo())
+    given = value if isinstance(value, str) else plain(value, path)
+    part, _ = resolver.slot(need, given, path, 0)
+    if part is None or resolver.faults:
+        raise SpecError.of(resolver.faults)
+    return part
+
+
 class _Resolver:
     """Walks the slots; each method notes its faults and goes on with what is left."""
 

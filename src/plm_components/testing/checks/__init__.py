@@ -1,0 +1,1 @@
+"""The checks, one file a kind; the roster imports them."""

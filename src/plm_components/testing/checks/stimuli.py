@@ -1,0 +1,125 @@
+"""Small inputs for the module kinds, and what a part makes of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+
+from plm_components.contracts import Causal, Grid, Mask
+from plm_components.errors import ShapeError
+from plm_components.testing.outcome import Broken
+from plm_components.testing.subject import Subject
+
+Inputs: TypeAlias = tuple[Tensor, ...]
+
+# square, wide, tall, odd; sides that divide by 2, 3 and 4 among them
+GRIDS = tuple(
+    Grid(h, w)
+    for h, w in ((12, 12), (4, 8), (6, 4), (8, 12), (6, 9), (3, 5), (2, 2), (1, 7), (7, 3))
+)
+
+
+def noise(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Standard normal, the same at every call."""
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)).to(dtype)
+
+
+def token_ids(part: Any, rows: int, length: int, seed: int = 0) -> Tensor:
+    """``(rows, length)`` ids within the table."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(0, part.vocab_size, (rows, length), generator=generator)
+
+
+def positions(rows: int, length: int, start: int = 0) -> Tensor:
+    """``(rows, length)`` positions from ``start``."""
+    return torch.arange(start, start + length).expand(rows, length)
+
+
+def rotary_tables(positions_BL: Tensor, head_dim: int) -> tuple[Tensor, Tensor]:
+    """fp32 ``cos_BLh, sin_BLh`` in half-split layout, base 10,000."""
+    frequencies = 10_000.0 ** (-torch.arange(0, head_dim, 2) / head_dim)
+    angles_BLp = positions_BL[..., None].float() * frequencies
+    angles_BLh = torch.cat([angles_BLp, angles_BLp], -1)
+    return angles_BLh.cos(), angles_BLh.sin()
+
+
+def accepted_grid(part: Any) -> Grid:
+    """The first grid a projector takes."""
+    for grid in GRIDS:
+        try:
+            part.num_tokens(grid)
+        except ShapeError:
+            continue
+        return grid
+    tried = ", ".join(map(str, GRIDS))
+    raise Broken(f"num_tokens refuses every grid that was tried: {tried}")
+
+
+@dataclass(frozen=True)
+class Stimulus:
+    """How the module of one kind is fed.
+
+    Args:
+        subject: The part.
+    """
+
+    subject: Subject
+
+    def inputs(self, part: Any, *, rows: int = 2, dtype: torch.dtype = torch.float32) -> Inputs:
+        """Floating-point inputs with ``rows`` in front, or ids for a decoder."""
+        kind = self.subject.kind
+        if kind == "vision_encoder":
+            return (noise(rows, 3, part.image_size, part.image_size, dtype=dtype),)
+        if kind == "projector":
+            return (
+                noise(rows, accepted_grid(part).num_tokens, self._width("in_dim"), dtype=dtype),
+            )
+        if kind == "decoder":
+            return (token_ids(part, rows, 9),)
+        return (noise(rows, 9, self._width("dim"), dtype=dtype),)
+
+    def _width(self, name: str) -> int:
+        return int(self.subject.wired()[name])
+
+    def output(self, part: Any, inputs: Inputs) -> Tensor:
+        """What the part's forward returns."""
+        kind = self.subject.kind
+        (x,) = inputs
+        if kind == "projector":
+            return part(x, accepted_grid(part))  # type: ignore[no-any-return]
+        if kind == "decoder":
+            return decode(part, part.embed(x))
+        if kind == "decoder_block":
+            return run_block(part, x)
+        return part(x)  # type: ignore[no-any-return]
+
+    def final(self, part: Any, inputs: Inputs) -> Tensor:
+        """What reaches every parameter: logits for a decoder, else the output."""
+        output = self.output(part, inputs)
+        return part.logits(output) if self.subject.kind == "decoder" else output
+
+
+def decode(
+    part: Any, x_BLD: Tensor, *, mask: Mask | None = None, positions_BL: Tensor | None = None
+) -> Tensor:
+    """Hidden states without a cache."""
+    rows, length = x_BLD.shape[:2]
+    where = positions(rows, length) if positions_BL is None else positions_BL
+    return part(x_BLD, positions_BL=where, mask=mask or Causal())  # type: ignore[no-any-return]
+
+
+def run_block(
+    part: Any,
+    x_BLD: Tensor,
+    *,
+    mask: Mask | None = None,
+    positions_BL: Tensor | None = None,
+    cache: Any = None,
+) -> Tensor:
+    """A block's output with rotary tables of its head size."""
+    rows, length = x_BLD.shape[:2]
+    where = positions(rows, length) if positions_BL is None else positions_BL
+    return part(x_BLD, rotary_tables(where, part.head_dim), mask or Causal(), cache)  # type: ignore[no-any-return]

@@ -1,0 +1,159 @@
+"""Runs the checks of a kind over a part and says what each saw."""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from plm_components.errors import PluginError, UnavailableError, UsageError
+from plm_components.testing.cases import Case, cases_of
+from plm_components.testing.outcome import Broken, CheckResult, NotApplicable, Outcome
+from plm_components.testing.roster import Check, checks_for
+from plm_components.testing.subject import Subject
+from plm_components.zoo import Component, Entry, Zoo, default_zoo
+
+_HERE = str(Path(__file__).parent)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One check of one example of one part, not yet run.
+
+    Args:
+        entry: The part's line of the zoo.
+        case: The example.
+        check: The check.
+        zoo: Where the part and those nested in it are looked up.
+    """
+
+    entry: Entry
+    case: Case
+    check: Check
+    zoo: Zoo = field(repr=False)
+
+    @property
+    def id(self) -> str:
+        """``projector/linear-defaults-shape_law``."""
+        return f"{self.entry.address}-{self.case.name.replace(' ', '_')}-{self.check.name}"
+
+    def run(self) -> CheckResult:
+        """The verdict; never raises for what the part does."""
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            torch.manual_seed(0)
+            outcome, detail = _run(self)
+        return CheckResult(self.check.name, self.check.promise, self.case.name, outcome, detail)
+
+
+def _run(trial: Trial) -> tuple[Outcome, str]:
+    try:
+        cls = trial.entry.load()
+    except UnavailableError as error:
+        return "skipped", error.what
+    except PluginError as error:
+        # one fault, told once
+        if trial.check.name == "loads":
+            return "failed", str(error)
+        return "skipped", "it cannot be loaded: see loads"
+    return _verdict(trial.check, Subject(trial.entry, cls, trial.case, trial.zoo))
+
+
+def _verdict(check: Check, subject: Subject) -> tuple[Outcome, str]:
+    try:
+        check.function(subject)
+    except Broken as fault:
+        return "failed", str(fault)
+    except NotApplicable as reason:
+        return "skipped", str(reason)
+    except Exception as error:
+        return "failed", _raised(error)
+    return "passed", ""
+
+
+def _raised(error: Exception) -> str:
+    """The error and the lines that led to it, from the part on."""
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [frame for frame in frames if not frame.filename.startswith(_HERE)]
+    lines = "".join(traceback.format_list(theirs[-4:]))
+    return f"raised {type(error).__name__}: {error}\n{lines}".rstrip()
+
+
+def trials(
+    part: Entry | type[Any],
+    cases: Case | Mapping[str, Any] | None = None,
+    *,
+    kind: str | None = None,
+    zoo: Zoo | None = None,
+    only: str | None = None,
+) -> Iterator[Trial]:
+    """Every check of every example of a part.
+
+    Args:
+        part: An entry of a zoo, or a class of some module.
+        cases: An example, or its options; by default those its package declares.
+        kind: Needed for a class.
+        zoo: Where nested parts are looked up; the default zoo.
+        only: Name of a single check.
+
+    Raises:
+        UsageError: a class without its kind, or a check that does not exist.
+    """
+    zoo = zoo or default_zoo()
+    if not isinstance(part, Entry):
+        part, zoo = _entered(part, kind, zoo)
+    checks = [one for one in checks_for(part.kind) if only in (None, one.name)]
+    if not checks:
+        names = ", ".join(one.name for one in checks_for(part.kind))
+        raise _usage(f"There is no check {only!r} of a {part.kind}.", f"one of: {names}")
+    for case in _cases(part, cases):
+        for one in checks:
+            yield Trial(part, case, one, zoo)
+
+
+def conformance(
+    part: Entry | type[Any],
+    cases: Case | Mapping[str, Any] | None = None,
+    *,
+    kind: str | None = None,
+    zoo: Zoo | None = None,
+    only: str | None = None,
+) -> list[CheckResult]:
+    """Runs them all; see ``trials`` for the arguments.
+
+    >>> from plm_components.zoo import default_zoo
+    >>> results = conformance(default_zoo().get("projector", "linear"), only="shape_law")
+    >>> [(result.check, result.outcome) for result in results]
+    [('shape_law', 'passed')]
+    """
+    return [trial.run() for trial in trials(part, cases, kind=kind, zoo=zoo, only=only)]
+
+
+def _entered(cls: type[Any], kind: str | None, zoo: Zoo) -> tuple[Entry, Zoo]:
+    """A class as an entry of a copy of the zoo, under its name in lower case."""
+    if kind is None:
+        raise _usage(f"The kind of {cls.__name__} is not known.", "kind='projector' beside a class")
+    if "<locals>" in cls.__qualname__:
+        raise _usage(f"{cls.__name__} is defined inside a function.", "a class of a module")
+    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower().strip("_")
+    zoo = zoo.copy()
+    return zoo.add(Component(kind, name, f"{cls.__module__}:{cls.__qualname__}")), zoo
+
+
+def _cases(entry: Entry, given: Case | Mapping[str, Any] | None) -> list[Case]:
+    if isinstance(given, Case):
+        return [given]
+    return cases_of(entry) if given is None else [Case("given", given)]
+
+
+def _usage(what: str, expected: str) -> UsageError:
+    return UsageError(
+        what,
+        where="plm_components.testing.trials",
+        expected=expected,
+        fix="conformance(MyProjector, kind='projector', only='shape_law')",
+    )

@@ -1,0 +1,52 @@
+"""The pytest plugin: ``pytest --plm-conformance NAME`` runs the kit over parts of the zoo.
+
+Loaded by every pytest of an environment that has this package, so nothing is imported here
+before the option is used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from plm_components.testing.pytest_cases import ConformanceItem
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds the option."""
+    parser.getgroup("plm_components").addoption(
+        "--plm-conformance",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="run the conformance kit over a part (projector/linear), a distribution (plm-foo), "
+        "a kind, or a part file (./my_part.py); may be repeated",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Without paths on the command line only the kit runs, not the tests found by default."""
+    asked = config.getoption("--plm-conformance")
+    if asked and config.args_source is not pytest.Config.ArgsSource.ARGS:
+        config.args = []
+
+
+@pytest.hookimpl(tryfirst=True)  # before -k and -m choose among the items
+def pytest_collection_modifyitems(
+    session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Adds one item a check."""
+    for name in config.getoption("--plm-conformance"):
+        items.extend(_items(session, name))
+
+
+def _items(session: pytest.Session, name: str) -> list[ConformanceItem]:
+    from plm_components.errors import PlmError
+    from plm_components.testing.pytest_cases import items_of
+
+    try:
+        return items_of(session, name)
+    except PlmError as error:
+        raise pytest.UsageError(f"--plm-conformance {name}: {error}") from error

@@ -1,0 +1,93 @@
+"""The part under test, and how to get a fresh one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+
+from plm_components.assembly.build import PartBuilder, placed
+from plm_components.assembly.wiring import Surroundings
+from plm_components.errors import PlmError
+from plm_components.spec import Part, PartSignature, resolve_part, signature_of
+from plm_components.testing.cases import SMALL_WIRING, Case
+from plm_components.testing.outcome import NotApplicable
+from plm_components.zoo import Entry, Zoo
+from plm_components.zoo.kinds import KINDS
+
+
+class CannotBuildError(NotApplicable):
+    """The example does not build: one check says so, the others have nothing to test."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One part, one example.
+
+    Args:
+        entry: Its line of the zoo.
+        cls: Its class.
+        case: The example.
+        zoo: Where it and its nested parts are looked up.
+    """
+
+    entry: Entry
+    cls: type[Any]
+    case: Case
+    zoo: Zoo = field(repr=False)
+
+    @property
+    def kind(self) -> str:
+        """The part's kind."""
+        return self.entry.kind
+
+    @property
+    def signature(self) -> PartSignature:
+        """Wired names, options and slots of the constructor."""
+        return signature_of(self.cls, self.kind)
+
+    def wired(self, **instead: Any) -> dict[str, Any]:
+        """What stands before the star, at the size of a test."""
+        values = {**SMALL_WIRING, **self.case.wired, **instead}
+        return {name: values[name] for name in KINDS[self.kind].wired}
+
+    def build(self, *, device: str = "cpu", **wired: Any) -> Any:
+        """A fresh part, nested parts included; wired arguments may be given.
+
+        Raises:
+            CannotBuildError: it does not build on the CPU, whatever the reason.
+        """
+        try:
+            with placed(device, torch.float32):
+                return PartBuilder({}).build(self._part(), _around(self.wired(**wired)))
+        except Exception as error:
+            if device != "cpu":
+                self.build(**wired)  # builds there: then the device is to blame
+                raise
+            raise CannotBuildError(_why(error)) from error
+
+    def build_random(self, *, seed: int = 0) -> Any:
+        """A fresh module in evaluation mode, weights from its own ``init_weights``."""
+        part = self.build()
+        part.init_weights(torch.Generator().manual_seed(seed))
+        return part.eval()
+
+    def _part(self) -> Part:
+        value = {"type": self.entry.qualified, **self.case.options}
+        return resolve_part(self.kind, value, self.zoo, path=self.entry.address)
+
+
+def _around(wired: dict[str, Any]) -> Surroundings:
+    """Neighbours that wire just these values; the rules are the assembler's own."""
+    encoder = SimpleNamespace(width=wired.get("in_dim"), image_size=wired.get("tile_size"))
+    decoder = SimpleNamespace(width=wired.get("out_dim"))
+    return Surroundings("the part under test", encoder, decoder, wired, wired.get("layer_index"))
+
+
+def _why(error: Exception) -> str:
+    if not isinstance(error, PlmError):
+        return f"cannot be built: {type(error).__name__}: {error}"
+    hint = "an option without a default needs an example in conformance.yaml"
+    return f"cannot be built: {error}\n  ({hint})"
