@@ -112,16 +112,14 @@ class Page:
         """A faint line across the page."""
         self.draw.line([(MARGIN, self.y), (WIDTH - MARGIN, self.y)], fill=FAINT, width=2)
 
-    def paste(self, picture: Image.Image, x: int, y: int, side: int) -> None:
-        """A picture fitted into a square, with a hairline around it."""
-        fitted = picture.convert("RGB").copy()
-        scale = side / max(fitted.size)
-        size = (round(fitted.width * scale), round(fitted.height * scale))
-        fitted = fitted.resize(size, Image.Resampling.LANCZOS)
-        corner = (x + (side - size[0]) // 2, y + (side - size[1]) // 2)
-        self.canvas.paste(fitted, corner)
-        frame = (corner[0] - 1, corner[1] - 1, corner[0] + size[0], corner[1] + size[1])
-        self.draw.rectangle(frame, outline=FAINT, width=1)
+    def paste(self, picture: Image.Image, x: int, y: int, room: tuple[int, int]) -> tuple[int, int]:
+        """A picture as large as fits the room, a hairline around it; returns its size."""
+        scale = min(room[0] / picture.width, room[1] / picture.height)
+        size = (round(picture.width * scale), round(picture.height * scale))
+        fitted = picture.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+        self.canvas.paste(fitted, (x, y))
+        self.draw.rectangle((x - 1, y - 1, x + size[0], y + size[1]), outline=FAINT, width=1)
+        return size
 
     def mark(self, x: int, y: int, right: bool) -> None:
         """A tick or a cross in a disc."""
@@ -147,15 +145,24 @@ def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 def wrap(text: str, size: int, width: int) -> list[str]:
-    """Breaks text between words so that each line fits."""
+    """Breaks text so that each line fits: between words, within one only where it must."""
     lines: list[str] = []
     for word in text.split():
         longer = f"{lines[-1]} {word}" if lines else word
         if lines and font(size).getlength(longer) <= width:
             lines[-1] = longer
         else:
-            lines.append(word)
+            lines += _chop(word, size, width)
     return lines
+
+
+def _chop(word: str, size: int, width: int) -> list[str]:
+    pieces = [""]
+    for letter in word:
+        if pieces[-1] and font(size).getlength(pieces[-1] + letter) > width:
+            pieces.append("")
+        pieces[-1] += letter
+    return pieces
 
 
 def _header(page: Page, story: Story) -> None:
@@ -177,10 +184,10 @@ def _section(page: Page, title: str, exchanges: Sequence[Exchange]) -> None:
 def _image_section(page: Page, story: Story) -> None:
     _section(page, "One image", story.image_exchanges)
     side = 520
-    page.paste(story.image, MARGIN, page.y, side)
+    _, height = page.paste(story.image, MARGIN, page.y, (side, side))
     column = MARGIN + side + 2 * GAP + 8
     bottom = _exchanges(page, story.image_exchanges, column, page.y, WIDTH - MARGIN - column)
-    page.y = max(page.y + side, bottom) + 2 * GAP
+    page.y = max(page.y + height, bottom) + 2 * GAP
 
 
 def _video_section(page: Page, story: Story) -> None:
@@ -196,14 +203,15 @@ def _video_section(page: Page, story: Story) -> None:
 def _strip(page: Page, frames: Sequence[Frame]) -> None:
     gap, width = 12, WIDTH - 2 * MARGIN
     side = (width - gap * (len(frames) - 1)) // len(frames)
+    height = 0
     for index, frame in enumerate(frames):
         # spread over the whole width, so that the last frame ends where the rule does
         x = MARGIN + round(index * (width - side) / max(1, len(frames) - 1))
-        page.paste(frame.picture, x, page.y, side)
+        _, height = page.paste(frame.picture, x, page.y, (side, 2 * side))
         label = f"{frame.time_s:.1f} s"
         shift = (side - round(font(SMALL).getlength(label))) // 2
-        page.text(x + shift, page.y + side + 10, label, SMALL, SOFT)
-    page.y += side + 10 + SMALL + 2 * GAP
+        page.text(x + shift, page.y + height + 10, label, SMALL, SOFT)
+    page.y += height + 10 + SMALL + 2 * GAP
 
 
 def _exchanges(page: Page, exchanges: Sequence[Exchange], x: int, y: int, width: int) -> int:
