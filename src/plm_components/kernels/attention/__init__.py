@@ -1,1 +1,1 @@
-"""Attention kernels on tensors."""
+"""One file, one attention part; ``eager`` is the oracle of the others."""
