@@ -6,6 +6,7 @@ It takes built parts and knows no spec.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
@@ -63,11 +64,10 @@ class PerceptionLM(nn.Module):
 
         Pixels are cast to the encoder's dtype.
         """
-        encoder, projector = self.vision_encoder, self.projector
-        grid = encoder.grid(*pixel_values_T3SS.shape[-2:])
-        pixels = pixel_values_T3SS.to(_float_dtype(encoder, pixel_values_T3SS.dtype))
-        tokens_TNC = encoder.forward(pixels)
-        return projector.forward(tokens_TNC, grid)
+        grid = self.vision_encoder.grid(*pixel_values_T3SS.shape[-2:])
+        dtype = _float_dtype(self.vision_encoder, pixel_values_T3SS.dtype)
+        tokens_TNC = _called(self.vision_encoder, pixel_values_T3SS.to(dtype))
+        return _called(self.projector, tokens_TNC, grid)
 
     def embed(self, input_ids_BL: Tensor, features_TMD: Tensor | None = None) -> Tensor:
         """``(B, L)`` ids and ``(T, M, D)`` features -> ``(B, L, D)``.
@@ -108,7 +108,7 @@ class PerceptionLM(nn.Module):
             positions_BL = self._positions(input_ids_BL, cache)
         if mask is None:
             mask = _default_mask(input_ids_BL.shape[1], cache)
-        return self.decoder.forward(x_BLD, positions_BL=positions_BL, mask=mask, cache=cache)
+        return _called(self.decoder, x_BLD, positions_BL=positions_BL, mask=mask, cache=cache)
 
     def forward(
         self,
@@ -163,6 +163,12 @@ class PerceptionLM(nn.Module):
             raise _too_long(length, self.decoder.max_positions)
         new_1L = torch.arange(length, device=input_ids_BL.device)[None]
         return new_1L.expand(rows, -1) if cache is None else new_1L + cache.lengths_B[:, None]
+
+
+def _called(part: Any, *args: Any, **kwargs: Any) -> Tensor:
+    # the module, not its forward: hooks of sharding, compiling and profiling hang on the call
+    out: Tensor = part(*args, **kwargs)
+    return out
 
 
 def _default_mask(num_new: int, cache: Cache | None) -> Mask:
