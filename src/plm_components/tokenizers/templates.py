@@ -75,14 +75,15 @@ class Template:
         Raises:
             TokenizerError: a system turn that does not stand first.
         """
-        _refuse_late_system(turns)
+        refuse_late_system(turns)
         prompt = self.system_prompt if system_prompt is None else system_prompt
         if prompt and not (turns and turns[0].role == "system"):
             turns = (Turn("system", (prompt,)), *turns)
         return list(self.render(turns, generation_prompt))
 
 
-def _refuse_late_system(turns: Sequence[Turn]) -> None:
+def refuse_late_system(turns: Sequence[Turn]) -> None:
+    """Raises TokenizerError for a system turn that does not stand first."""
     for place, turn in enumerate(turns):
         if turn.role == "system" and place > 0:
             raise TokenizerError(
@@ -153,7 +154,7 @@ TEMPLATES: dict[str, Template] = {
 class _Writer:
     """Ids so far, and the text that still waits for its neighbour."""
 
-    encode: Callable[[str], list[int]]
+    encode: Callable[[str, bool], list[int]]
     special_ids: Mapping[str, int]
     media_ids: Mapping[str, int]
     input_ids: list[int] = field(default_factory=list)
@@ -181,7 +182,8 @@ class _Writer:
     def flush(self) -> None:
         """Encodes the text that waits."""
         if self._text:
-            self._append(self.encode(self._text), self._text_is_response)
+            is_inner = bool(self.input_ids)
+            self._append(self.encode(self._text, is_inner), self._text_is_response)
         self._text = ""
 
     def _append(self, ids: Sequence[int], is_response: bool) -> None:
@@ -192,7 +194,7 @@ class _Writer:
 def encode_segments(
     segments: Sequence[Segment],
     *,
-    encode: Callable[[str], list[int]],
+    encode: Callable[[str, bool], list[int]],
     special_ids: Mapping[str, int],
     media_ids: Mapping[str, int],
 ) -> EncodedConversation:
@@ -200,7 +202,7 @@ def encode_segments(
 
     Args:
         segments: A rendered conversation.
-        encode: Plain text to ids.
+        encode: Plain text, and whether something stands before it, to ids.
         special_ids: Id of each special role.
         media_ids: Id written at the places of each kind of medium.
     """

@@ -127,7 +127,7 @@ class WordsTokenizer:
         )
         return encode_segments(
             segments,
-            encode=self.encode,
+            encode=lambda text, is_inner: self.encode(text),
             special_ids=self.special_ids,
             media_ids=self.media_token_ids,
         )
