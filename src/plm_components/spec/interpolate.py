@@ -15,6 +15,8 @@ from plm_components.zoo.suggest import did_you_mean
 
 Path = tuple[str, ...]
 
+# OmegaConf's mark for a value that someone else must set
+UNSET = "???"
 MAX_CHAIN = 32
 MAX_STEPS = 200_000
 MAX_TEXT = 1 << 20
@@ -25,7 +27,8 @@ def interpolate(tree: dict[str, Any]) -> dict[str, Any]:
     """The tree with every reference replaced.
 
     Raises:
-        SpecError: a reference leads nowhere or in a circle, or is no plain reference.
+        SpecError: a reference leads nowhere or in a circle, or is no plain reference; a value is
+            still ``???``.
     """
     resolver = _Resolver(tree)
     found = resolver.walk(tree, ())
@@ -66,6 +69,8 @@ class _Resolver:
             return {key: self.walk(item, (*path, key)) for key, item in value.items()}
         if isinstance(value, list):
             return [self.walk(item, (*path, str(i))) for i, item in enumerate(value)]
+        if value == UNSET:
+            self._note_unset(path)
         if not isinstance(value, str) or "${" not in value:
             return value
         return self._once(value, path)
@@ -126,21 +131,37 @@ class _Resolver:
         return str(value)
 
     def _target(self, match: re.Match[str], path: Path) -> Any:
-        dots, keys = match[1], tuple(match[2].split("."))
-        start = path[: max(len(path) - len(dots), 0)] if dots else ()
+        dots, keys = len(match[1]), tuple(match[2].split("."))
+        above = path[: len(path) - dots] if 0 < dots <= len(path) else ()
+        if dots > len(path):
+            self._nowhere(match, path, "nothing above the spec", [], "")
         value: Any = self._tree
-        for place, key in enumerate((*start, *keys)):
+        for place, key in enumerate((*above, *keys)):
+            here = (*above, *keys)[:place]
+            value = self._once(value, here) if isinstance(value, str) and "${" in value else value
             known = _keys(value)
             if key not in known:
-                above = ".".join((*start, *keys)[:place]) or "the spec"
-                self._refuse(
-                    f"{match[0]} leads nowhere: {above} has no {key!r}.",
-                    path,
-                    "the path of a value in this spec",
-                    did_you_mean(key, known) or "mend the path, or write the value itself",
+                self._nowhere(
+                    match, path, f"{'.'.join(here) or 'the spec'} has no {key!r}", known, key
                 )
             value = value[int(key)] if isinstance(value, list) else value[key]
-        return self._value(value, (*start, *keys))
+        return self._value(value, (*above, *keys))
+
+    def _nowhere(
+        self, match: re.Match[str], path: Path, why: str, known: list[str], key: str
+    ) -> NoReturn:
+        self._refuse(
+            f"{match[0]} leads nowhere: {why}.",
+            path,
+            "the path of a value in this spec",
+            did_you_mean(key, known) or "mend the path, or write the value itself",
+        )
+
+    def _note_unset(self, path: Path) -> None:
+        where = ".".join(path)
+        fault = Fault(f"{where} is still {UNSET}.", where, "a value", f"set {where}")
+        if fault not in self.faults:
+            self.faults.append(fault)
 
     def _refuse(self, what: str, path: Path, expected: str, fix: str) -> NoReturn:
         self.faults.append(Fault(what, ".".join(path), expected, fix))

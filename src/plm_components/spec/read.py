@@ -23,6 +23,7 @@ MAX_DEPTH = 32
 
 _FLOAT = re.compile(r"[-+]?(\d+\.\d*|\.\d+|\d+(?=[eE]))([eE][-+]?\d+)?")
 _INT = re.compile(r"[-+]?(0|[1-9]\d*)")
+_BREAKS = frozenset("\r\n\x85\u2028\u2029\ufeff")
 _NULL = re.compile(r"~|null|Null|NULL|")
 _BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
 
@@ -194,6 +195,13 @@ class _Dumper(yaml.SafeDumper):  # type: ignore[misc]  # PyYAML ships no types
         return True
 
 
+def _text(dumper: _Dumper, data: str) -> yaml.Node:
+    # PyYAML writes some line breaks as they are, and reads them back as spaces
+    breaks = not _BREAKS.isdisjoint(data)
+    return dumper.represent_scalar("tag:yaml.org,2002:str", data, style='"' if breaks else None)
+
+
+_Dumper.add_representer(str, _text)
 _Dumper.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(f"(?:{_FLOAT.pattern})$"), list("-+.0123456789")
 )

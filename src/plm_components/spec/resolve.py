@@ -3,80 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from plm_components.errors import Fault, PlmError, SpecError
+from plm_components.spec.compose import Source, load_spec, spec_name
+from plm_components.spec.interpolate import interpolate
 from plm_components.spec.layout import RESERVED, SPEC_SLOTS, SPEC_VERSION, TOP_KEYS
 from plm_components.spec.option_types import Mismatch, shaped, type_text, value_fault
 from plm_components.spec.read import join, plain
 from plm_components.spec.signature import MISSING, PartSignature, Slot, signature_of
-from plm_components.spec.value_faults import wrong_type
+from plm_components.spec.tree import Part, SpecTree
+from plm_components.spec.value_faults import value_text, wrong_type
 from plm_components.zoo import KINDS, Entry, Zoo, default_zoo
 from plm_components.zoo.suggest import did_you_mean
 
 MAX_NESTING = 8
 
 
-@dataclass(frozen=True)
-class Part:
-    """One component of a spec, ready to be built.
-
-    Args:
-        path: Its slot, ``decoder.block.attention``.
-        kind: Kind of the slot.
-        entry: Its line of the zoo.
-        cls: Its class.
-        options: Every option with its value, defaults included; an optional slot that stays
-            empty is the option None.
-        children: Its nested parts, by argument name.
-        repeated: Whether its parent takes a factory of the layer index.
-        weights: Where its own weights come from, as the spec says it.
-        trainable: Whether a training run may move it; None where the spec is silent.
-    """
-
-    path: str
-    kind: str
-    entry: Entry
-    cls: type[Any]
-    options: dict[str, Any]
-    children: dict[str, Part]
-    repeated: bool
-    weights: str | None
-    trainable: bool | None
-
-
-@dataclass(frozen=True)
-class SpecTree:
-    """A spec whose every name and option exists.
-
-    Args:
-        parts: One part a slot, None where an optional slot is empty.
-        weights: Where the whole model's weights come from, as the spec says it.
-        data: The spec in canonical form: ``load_spec`` reads it back equal.
-        name: What the spec is called, where that is known.
-    """
-
-    parts: dict[str, Part | None]
-    weights: str | None
-    data: dict[str, Any]
-    name: str | None = None
-
-
-def resolve(
-    spec: Mapping[str, Any], zoo: Zoo | None = None, *, name: str | None = None
-) -> SpecTree:
+def resolve(spec: Source, zoo: Zoo | None = None, *, name: str | None = None) -> SpecTree:
     """Finds every part of a spec and checks every option. Imports the components it names.
 
     Args:
-        spec: What ``load_spec`` returned.
+        spec: What ``load_spec`` returned, or anything it takes.
         zoo: Where parts are looked up; the default zoo if None.
-        name: What to call the spec.
+        name: What to call the spec; its own name if None.
 
     Raises:
         SpecError: with all faults, each with its path.
     """
-    data = plain(spec, name or "the spec")
+    data = load_spec(spec)
+    name = name or spec_name(spec)
     resolver = _Resolver(zoo or default_zoo())
     resolver.check_keys(data)
     parts: dict[str, Part | None] = {}
@@ -110,7 +66,7 @@ def resolve_part(
     """
     need = Slot(path, kind, None, repeated=False, optional=False)
     resolver = _Resolver(zoo or default_zoo())
-    given = value if isinstance(value, str) else plain(value, path)
+    given = interpolate(plain({"part": value}, path))["part"]
     part, _ = resolver.slot(need, given, path, 0)
     if part is None or resolver.faults:
         raise SpecError.of(resolver.faults)
@@ -146,7 +102,12 @@ class _Resolver:
                 self._note_empty(slot, path)
             return None, None
         if not isinstance(value, dict):
-            self.faults.append(wrong_type(Mismatch("", value, dict), path))
+            self._note(
+                f"{path} is {value_text(value)}, not a part.",
+                path,
+                "a name, or a mapping with type",
+                f"write {path}: {{type: ...}}",
+            )
             return None, None
         value = {"type": slot.default, **value} if slot.default else value
         entry = self._entry(slot, value, path)

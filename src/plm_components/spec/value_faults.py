@@ -20,11 +20,15 @@ def wrong_type(mismatch: Mismatch, path: str) -> Fault:
     wanted = type_text(mismatch.annotation)
     words = _WORDS.get(mismatch.annotation, wanted)
     return Fault(
-        f"{where} is {_told(mismatch.value)}, not {words}.", where, wanted, _fix(mismatch, words)
+        f"{where} is {value_text(mismatch.value)}, not {words}.",
+        where,
+        wanted,
+        _fix(mismatch, words),
     )
 
 
-def _told(value: Any) -> str:
+def value_text(value: Any) -> str:
+    """Plain data in words: ``the text '4'``, ``a list of 2``."""
     if value is None:
         return "null"
     if isinstance(value, bool):
