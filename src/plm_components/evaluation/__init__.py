@@ -1,0 +1,1 @@
+"""Measures what a variant answers, beside what a blind one would score."""
