@@ -133,4 +133,5 @@ class _ResamplerLayer(nn.Module):
         return out_BMD
 
     def _heads(self, x_BLD: Tensor) -> Tensor:
-        return x_BLD.view(len(x_BLD), x_BLD.shape[1], self.num_heads, -1).transpose(1, 2)
+        batch, length, dim = x_BLD.shape
+        return x_BLD.view(batch, length, self.num_heads, dim // self.num_heads).transpose(1, 2)

@@ -89,7 +89,8 @@ class PixelShuffleMLPProjector(nn.Module):
     def _folded(self, tokens_BNC: Tensor, grid: Grid) -> Tensor:
         out, side = self.out_grid(grid), self.window
         windows = tokens_BNC.reshape(len(tokens_BNC), out.h, side, out.w, side, self.in_dim)
-        return windows.transpose(2, 3).reshape(len(tokens_BNC), out.num_tokens, -1)
+        folded_dim = side**2 * self.in_dim
+        return windows.transpose(2, 3).reshape(len(tokens_BNC), out.num_tokens, folded_dim)
 
     def init_buffers(self) -> None:
         """Does nothing: there are no buffers."""
