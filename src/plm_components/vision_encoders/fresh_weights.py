@@ -24,7 +24,7 @@ def draw_fresh(
     device = "cpu" if generator is None else generator.device
     seed = int(torch.randint(2**62, (), generator=generator, device=device))
     with torch.random.fork_rng(devices=[]), torch.device("cpu"):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would reach GPUs too
         fresh = build().state_dict()
     with torch.no_grad():
         for name, tensor in module.state_dict().items():

@@ -123,7 +123,9 @@ class HFVisionEncoder(nn.Module):
 
     def forward(self, pixels_B3HW: Tensor) -> Tensor:
         """``(B, 3, H, W)`` -> ``(B, h*w, C)``, row-major, every prefix token stripped."""
-        self.grid(*require_pixels(ADDRESS, pixels_B3HW))
+        grid = self.grid(*require_pixels(ADDRESS, pixels_B3HW))
+        if len(pixels_B3HW) == 0:  # attention kernels refuse an empty batch
+            return pixels_B3HW.new_empty(0, grid.num_tokens, self.width)
         return self._hidden(pixels_B3HW)
 
     def _hidden(self, pixels_B3HW: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
+from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoConfig
 from transformers.image_processing_utils import BaseImageProcessor
 
@@ -39,7 +40,7 @@ def tower_config(path: str | None, config: Mapping[str, Any] | None) -> Any:
 def _read(path: str) -> Any:
     try:
         return AutoConfig.from_pretrained(path, trust_remote_code=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, StrictDataclassError) as error:
         raise bad_option(
             f"No configuration can be read from {path}: {_first_line(error)}",
             where=ADDRESS,
@@ -61,7 +62,7 @@ def _inline(config: dict[str, Any], where: str) -> Any:
     _refuse_unknown_keys(config, AutoConfig.for_model(model_type), where)
     try:
         return AutoConfig.for_model(model_type, **config)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, StrictDataclassError) as error:
         raise bad_option(
             f"transformers refuses this {model_type} configuration: {_last_line(error)}",
             where=ADDRESS,
