@@ -21,6 +21,12 @@ def upright_size(frame: VideoFrame) -> tuple[int, int]:
     return (frame.height, frame.width) if lies else (frame.width, frame.height)
 
 
+def is_mirrored(frame: VideoFrame) -> bool:
+    """Whether no rotation alone makes it upright."""
+    a, b, c, d = _display_matrix(frame)
+    return a * d - b * c < 0
+
+
 def rgb(frame: VideoFrame, width: int, height: int) -> Tensor:
     """uint8 ``(3, height, width)``: rotated and mirrored as the container says.
 

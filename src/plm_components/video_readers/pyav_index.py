@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 
 from plm_components.video_readers.faults import broken, refuse_missing
 from plm_components.video_readers.pyav_files import catching, open_video
-from plm_components.video_readers.pyav_frames import upright_size
+from plm_components.video_readers.pyav_frames import is_mirrored, upright_size
 
 # codecs in which each packet becomes one frame; others are indexed by decoding them
 _FRAME_PER_PACKET = frozenset(
@@ -51,6 +51,7 @@ class FrameIndex:
         packet_pts: Presentation time of each packet, in file order.
         key_places: Places of the packets that decode alone.
         size: Width and height in pixels, as displayed.
+        is_mirrored: Whether the container asks for a mirror image.
     """
 
     times: tuple[float, ...]
@@ -60,6 +61,7 @@ class FrameIndex:
     packet_pts: tuple[int | None, ...] = ()
     key_places: tuple[int, ...] = ()
     size: tuple[int, int] = (0, 0)
+    is_mirrored: bool = False
 
     def runs(self, numbers: Iterable[int]) -> list[Run]:
         """The packets that lead to these frames, in file order, each packet at most once."""
@@ -106,13 +108,14 @@ def _index_version(path: Path, mtime_ns: int, size: int) -> FrameIndex:
         times_are_real = not stream.codec_context.has_b_frames or not _is_rising(packets)
     is_plain = codec in _FRAME_PER_PACKET and times_are_real
     index = _index_packets(packets, seconds) if is_plain else None
-    return replace(index or _index_by_decoding(path), size=_first_size(path))
+    shown_size, mirrored = _first_looks(path)
+    return replace(index or _index_by_decoding(path), size=shown_size, is_mirrored=mirrored)
 
 
-def _first_size(path: Path) -> tuple[int, int]:
+def _first_looks(path: Path) -> tuple[tuple[int, int], bool]:
     with open_video(path) as (container, stream):
         for frame in catching(path, container.decode(stream)):
-            return upright_size(frame)
+            return upright_size(frame), is_mirrored(frame)
     raise broken(path, "no frame of it can be decoded")
 
 
