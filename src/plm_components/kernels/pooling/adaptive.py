@@ -1,4 +1,4 @@
-"""The oracle of pooling: torch's adaptive average over a channels-first image, as published."""
+"""The oracle of pooling: torch's adaptive average, as published."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ADDRESS = "pooling/adaptive"
 
 
 class AdaptivePooling:
-    """``adaptive_avg_pool2d`` to the pooled grid; slow, and nothing to argue about.
+    """``adaptive_avg_pool2d`` to the pooled grid: torch chooses the windows, not we.
 
     Shapes:
         tokens_BNC ``(B, h*w, C)`` -> ``(B, (h/window)*(w/window), C)``.
