@@ -17,7 +17,7 @@ PROGRESS := | sed -n -e 's/^Collecting \([^ ]*\).*/  finding \1/p' \
 	-e 's/^ *Downloading \(.*\)/  fetching \1/p' \
 	-e 's/^Installing collected packages.*/  unpacking (a minute or so)/p'
 
-.PHONY: help demo test lint types bench docs clean
+.PHONY: help demo test lint types bench docs train-tiny examine-tiny clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -40,6 +40,12 @@ types: $(VENV)/.installed-dev  ## mypy --strict on src
 
 bench: $(VENV)/.installed-dev  ## attention and pooling over the registry, checked before timed
 	@OMP_WAIT_POLICY=passive $(BIN)/python -m pytest benchmarks -o addopts= --benchmark-only
+
+train-tiny: $(VENV)/.installed  ## train plm-tiny from scratch: under an hour on two cores (TRAIN=--resume)
+	@$(BIN)/python -m plm_components.training.tiny $(TRAIN)
+
+examine-tiny: $(VENV)/.installed  ## ask plm-tiny about 1,000 new pictures and 1,000 new clips
+	@$(BIN)/python -m plm_components.evaluation.tiny --scenes 1000
 
 docs: $(VENV)/.installed  ## write the pages that are generated from the code
 	@$(BIN)/python docs/generate.py
