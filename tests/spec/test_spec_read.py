@@ -20,6 +20,8 @@ def value(text):
         ("-4", -4),
         ("+4", 4),
         ("0", 0),
+        ("!!float 1e5", 1e5),
+        ("!!str 4", "4"),
         ("1e-5", 1e-5),
         ("1E5", 1e5),
         ("1.", 1.0),
@@ -82,14 +84,20 @@ def test_anchors_are_copied():
         ("a: !!timestamp 2020-01-01", "is not allowed: a spec is data"),
         ("a: !!set {x}", "is not allowed: a spec is data"),
         ("a: !mine 3", "the tag '!mine' is not allowed: a spec is data (line 1, column 4)"),
-        ("a: !!int x", "invalid literal for int()"),
+        ("a: !!int x", "'x' is no int (line 1, column 4)"),
+        ("a: !!bool yes", "'yes' is no bool (line 1, column 4)"),
+        ("a: !!float .nan", "'.nan' is no float"),
+        ("a: !!seq abc", "this is no list (line 1, column 4)"),
+        ("a: !!map ab", "this is no mapping (line 1, column 4)"),
+        ("a: !!map [[x, y]]", "this is no mapping"),
+        ("a: !!str [b]", "expected a scalar node, but found sequence"),
         ("a: [1, 2", "expected ',' or ']'"),
         ("a: b: c", "mapping values are not allowed here (line 1, column 5)"),
         ("a: *nowhere", "found undefined alias 'nowhere'"),
         ("a: 1\n---\nb: 2", "but found another document"),
         ("a: \x00", "special characters are not allowed"),
         ("a: " + "9" * 5000, "Exceeds the limit"),
-        ("[" * 1500, "it nests too deeply"),
+        ("[" * 600, "it nests too deeply"),
     ],
 )
 def test_what_is_no_spec_is_one_clear_error(text, why):
@@ -192,6 +200,12 @@ def test_what_is_written_is_read_back_equal(data):
     assert parse_yaml(dump_yaml(data), "round trip") == data
 
 
+tagged = st.tuples(
+    st.sampled_from(["str", "int", "float", "bool", "null", "seq", "map", "set", "omap", "binary"]),
+    st.text("[]{}:, a1", max_size=8),
+).map(lambda pair: f"x: !!{pair[0]} {pair[1]}")
+
+
 def told_or_done(read):
     """True where a read gives data or one clear error; anything else passes through."""
     try:
@@ -201,7 +215,7 @@ def told_or_done(read):
 
 
 @settings(database=None, deadline=None, max_examples=100)
-@given(st.text(max_size=200) | st.text("{}[]&*!|>:-#'\"%@`,?\n a1<=$.", max_size=60))
+@given(st.text(max_size=200) | st.text("{}[]&*!|>:-#'\"%@`,?\n a1<=$.", max_size=60) | tagged)
 def test_any_text_is_data_or_a_spec_error(text):
     assert told_or_done(lambda: parse_yaml(text, "fuzz"))
 

@@ -498,7 +498,7 @@ configs = st.dictionaries(
 )
 
 
-@settings(database=None, deadline=None, max_examples=60)
+@settings(database=None, deadline=None, max_examples=30)
 @given(projectors, configs)
 def test_a_canonical_spec_goes_through_yaml_unchanged(projector, config):
     spec = fakes.small_spec() | {"projector": projector}
@@ -520,7 +520,7 @@ junk = st.recursive(
 )
 
 
-@settings(database=None, deadline=None, max_examples=100)
+@settings(database=None, deadline=None, max_examples=60)
 @given(
     st.dictionaries(st.sampled_from(["projector", "decoder", "plm", "base", "weights", "q"]), junk)
 )

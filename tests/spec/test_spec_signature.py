@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from plm_components.errors import ContractError
 from plm_components.spec import MISSING, DefaultPart, Option, Slot, signature_of
 from plm_components.spec.option_types import shaped, type_text, value_fault
-from plm_components.spec.read import plain
+from plm_components.spec.plain import plain
 
 if TYPE_CHECKING:
     from decimal import Decimal

@@ -90,13 +90,15 @@ def install(tmp_path, monkeypatch):
     """Writes a distribution with one entry point onto the path."""
     monkeypatch.syspath_prepend(str(tmp_path))
 
-    def write(module, source, version="1.0"):
+    def write(module, source, version="1.0", points=None):
         (tmp_path / f"{module}.py").write_text(textwrap.dedent(source))
         name = module.replace("_", "-")
         info = tmp_path / f"{module}-{version}.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-        (info / "entry_points.txt").write_text(f"[plm_components]\n{name} = {module}\n")
+        (info / "entry_points.txt").write_text(
+            f"[plm_components]\n{points or f'{name} = {module}'}\n"
+        )
 
     return write
 
@@ -157,3 +159,22 @@ def test_discovering_twice_gives_the_same(install):
     install("plm_good_twice", GOOD.format(name="twice"))
     first, second = Zoo.discover(), Zoo.discover()
     assert first.entries() == second.entries()
+
+
+def test_metadata_that_is_nonsense_takes_no_one_with_it(install):
+    install("plm_odd_points", GOOD.format(name="odd"), points="no equals sign\n= = =")
+    install("plm_z_fine", GOOD.format(name="z_fine"))
+    zoo = Zoo.discover()
+    assert zoo.get("projector", "z_fine")
+    assert {str(problem.provider) for problem in zoo.problems} >= {"plm-odd-points 1.0"}
+
+
+def test_a_stale_copy_behind_another_is_not_asked(install, tmp_path, monkeypatch):
+    install("plm_moved", GOOD.format(name="stale"))
+    newer = tmp_path / "newer"
+    info = newer / "plm_moved-2.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: plm-moved\nVersion: 2.0\n")
+    monkeypatch.syspath_prepend(str(newer))
+    with pytest.raises(UnknownComponentError):
+        Zoo.discover().get("projector", "stale")

@@ -3,11 +3,11 @@
 from plm_components.spec.compose import load_spec, spec_name
 from plm_components.spec.files import shipped_specs
 from plm_components.spec.layout import RESERVED, SPEC_SLOTS, SPEC_VERSION, SpecSlot
-from plm_components.spec.read import dump_yaml
 from plm_components.spec.resolve import resolve, resolve_part
 from plm_components.spec.signature import MISSING, Option, PartSignature, Slot, signature_of
 from plm_components.spec.slots import DefaultPart
 from plm_components.spec.tree import Part, SpecTree
+from plm_components.spec.write import dump_yaml
 
 __all__ = [
     "MISSING",

@@ -12,7 +12,7 @@ from plm_components.spec.files import Origin, base_origin, origin_of, read_origi
 from plm_components.spec.interpolate import interpolate
 from plm_components.spec.layout import SPEC_SLOTS, SPEC_VERSION, TOP_KEYS
 from plm_components.spec.merge import merge, overrides_tree
-from plm_components.spec.read import plain
+from plm_components.spec.plain import plain
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

@@ -10,7 +10,7 @@ import re
 from typing import Any, NoReturn
 
 from plm_components.errors import Fault, SpecError
-from plm_components.spec.read import plain
+from plm_components.spec.plain import plain
 from plm_components.zoo.suggest import did_you_mean
 
 Path = tuple[str, ...]

@@ -10,7 +10,7 @@ from plm_components.spec.compose import Source, load_spec, spec_name
 from plm_components.spec.interpolate import interpolate
 from plm_components.spec.layout import RESERVED, SPEC_SLOTS, SPEC_VERSION, TOP_KEYS
 from plm_components.spec.option_types import Mismatch, shaped, type_text, value_fault
-from plm_components.spec.read import join, plain
+from plm_components.spec.plain import join, plain
 from plm_components.spec.signature import MISSING, PartSignature, Slot, signature_of
 from plm_components.spec.tree import Part, SpecTree
 from plm_components.spec.value_faults import value_text, wrong_type

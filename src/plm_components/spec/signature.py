@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final, NoReturn, get_args, get_origin, get_ty
 from plm_components.errors import ContractError, SpecError
 from plm_components.spec.layout import RESERVED
 from plm_components.spec.option_types import annotation_fault, is_union, type_text, value_fault
-from plm_components.spec.read import plain
+from plm_components.spec.plain import plain
 from plm_components.spec.slots import DefaultPart
 from plm_components.zoo.kinds import KINDS
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, distribution, distributions
 
 from plm_components.zoo.component import Component, Provider
 from plm_components.zoo.hooks import components_of
 
 GROUP = "plm_components"
+_FILE = "entry_points.txt"
 
 
 @dataclass(frozen=True)
@@ -31,23 +32,40 @@ class Problem:
 
 
 def installed_plugins() -> Iterator[tuple[Provider, list[Component] | Problem]]:
-    """Every entry point of the group with its components, or with what went wrong."""
-    for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value)):
-        provider = _provider(point)
+    """Every entry point of the group with its components, or with what went wrong.
+
+    Our own loop: pluggy's stops at the first failure and drops a second plugin of one name.
+    """
+    for found in distributions():
+        if GROUP not in (found.read_text(_FILE) or ""):
+            continue
+        provider = Provider(str(found.metadata["Name"]), str(found.metadata["Version"]))
         try:
-            yield provider, components_of(point.load(), point.name)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # SystemExit at import is a plugin's failure too
-            yield provider, _problem(point, provider, error)
+            points = _points(found)
+        except Exception as error:  # its metadata is whatever someone wrote
+            yield provider, _problem(_FILE, provider, error)
+            continue
+        for point in points:
+            yield provider, _components(point, provider)
 
 
-def _provider(point: EntryPoint) -> Provider:
-    if point.dist is None:
-        return Provider(point.value, "unknown")
-    return Provider(point.dist.name, point.dist.version)
+def _points(found: Distribution) -> list[EntryPoint]:
+    """Its entry points of our group; none where another copy of it stands earlier on the path."""
+    points = sorted(found.entry_points.select(group=GROUP), key=lambda point: point.name)
+    if points and distribution(found.metadata["Name"]).read_text(_FILE) != found.read_text(_FILE):
+        return []
+    return points
 
 
-def _problem(point: EntryPoint, provider: Provider, error: BaseException) -> Problem:
+def _components(point: EntryPoint, provider: Provider) -> list[Component] | Problem:
+    try:
+        return components_of(point.load(), point.name)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # SystemExit at import is a plugin's failure too
+        return _problem(point.name, provider, error)
+
+
+def _problem(plugin: str, provider: Provider, error: BaseException) -> Problem:
     summary = traceback.format_exception_only(error)[-1].strip().splitlines()[0]
-    return Problem(point.name, provider, summary, "".join(traceback.format_exception(error)))
+    return Problem(plugin, provider, summary, "".join(traceback.format_exception(error)))
