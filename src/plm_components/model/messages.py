@@ -105,7 +105,7 @@ def _parse_part(part: object, role: str, where: str) -> Part:
     if kind == "text":
         return _text(fields["text"], f"{where}.text")
     if role != "user":
-        what = f"A {kind} stands in a turn of the {role}."
+        what = f"{'An image' if kind == 'image' else 'A video'} stands in a turn of the {role}."
         _refuse(what, where, "media in user turns only", "move it into a user turn")
     if kind == "image":
         return ImagePart(_image_source(fields["image"], f"{where}.image"))
@@ -169,7 +169,7 @@ def _is_list(value: object) -> bool:
 
 
 def _not_a(value: object) -> str:
-    return f"A {type(value).__name__} stands where it cannot be read."
+    return f"A value of type {type(value).__name__} cannot be read here."
 
 
 def _suggest(word: object, known: Sequence[str]) -> str:

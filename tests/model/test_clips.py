@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from plm_components.contracts import VideoFacts
+from plm_components.errors import MediaError
+from plm_components.model.clips import cut_clip
+from plm_components.video_samplers.plm_uniform import PLMUniformSampler
+
+PATH = Path("a.mp4")
+
+
+def facts_of(num_frames: int, fps: float) -> VideoFacts:
+    times = tuple(number / fps for number in range(num_frames))
+    keys = tuple(range(0, num_frames, 10))
+    return VideoFacts(num_frames, fps, num_frames / fps, times, keys, 64, 48)
+
+
+@pytest.mark.parametrize(
+    ("start_s", "end_s", "first", "last"),
+    [
+        (None, None, 0, 99),
+        (0, None, 0, 99),
+        (1.0, 3.0, 10, 30),
+        # both are cut to a whole frame
+        (1.19, 3.19, 11, 31),
+        (None, 2, 0, 20),
+        # longer than the file
+        (5, 1000, 50, 99),
+        # reversed
+        (3, 1, 10, 30),
+        # one frame becomes two, and stays inside the file
+        (2, 2, 20, 21),
+        (9.95, 9.99, 99, 99),
+        (9.9, None, 99, 99),
+    ],
+)
+def test_the_published_rule(start_s: float, end_s: float, first: int, last: int) -> None:
+    clip = cut_clip(PATH, facts_of(100, 10), start_s, end_s)
+    assert (clip.first, clip.first + clip.facts.num_frames - 1) == (first, last)
+    assert clip.start_s == pytest.approx(first / 10)
+
+
+def test_a_clip_is_a_video_of_its_own() -> None:
+    clip = cut_clip(PATH, facts_of(100, 10), 1.5, 3.2)
+    facts = clip.facts
+    assert (facts.num_frames, facts.fps, facts.width, facts.height) == (18, 10, 64, 48)
+    assert facts.pts_s == pytest.approx([number / 10 for number in range(18)])
+    assert facts.duration_s == pytest.approx(1.8)
+    assert facts.keyframe_indices == (5, 15)
+
+
+def reference_positions(num_frames: int, fps: float, start: int, end: int, most: int) -> list[int]:
+    """The published rule with start and end inside it."""
+
+    def even(length: int, count: int) -> list[int]:
+        return [0] if count == 1 else [round(i * (length - 1) / (count - 1)) for i in range(count)]
+
+    positions = list(range(start, end + 1, round(fps)))
+    if len(positions) > most:
+        return [positions[place] for place in even(len(positions), most)]
+    if len(positions) < most:
+        length = end - start + 1
+        return [start + place for place in even(length, min(most, length))]
+    return positions
+
+
+@pytest.mark.parametrize("most", [1, 4, 32])
+@pytest.mark.parametrize(("start_s", "end_s"), [(0, 90), (3.3, 50.7), (88, 91), (10, 13.99)])
+def test_sampling_a_clip_is_sampling_between_its_ends(
+    start_s: float, end_s: float, most: int
+) -> None:
+    fps = 29.97
+    facts = facts_of(2700, fps)
+    clip = cut_clip(PATH, facts, start_s, end_s)
+    sample = PLMUniformSampler(max_frames=most).sample(clip.facts)
+    expected = reference_positions(2700, fps, int(start_s * fps), min(int(end_s * fps), 2699), most)
+    assert [clip.first + index for index in sample.indices] == expected
+
+
+def test_a_clip_behind_the_end_is_refused() -> None:
+    with pytest.raises(MediaError) as caught:
+        cut_clip(PATH, facts_of(100, 10), 12, 13)
+    assert str(caught.value) == (
+        "The clip starts at 12 s, and the video lasts 10.00 s.\n"
+        "  where:    a.mp4\n"
+        "  expected: start_s below 10.00\n"
+        "  fix:      pass an earlier start_s"
+    )
