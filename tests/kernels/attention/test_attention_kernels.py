@@ -76,9 +76,17 @@ def oracle(q: Tensor, k: Tensor, v: Tensor, mask: Mask) -> Tensor:
     )
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
-@pytest.mark.parametrize(("heads", "kv_heads"), HEADS)
-@pytest.mark.parametrize("case", CASES)
+# flex traces every call anew, a third of a second each: its heads are varied on one mask only
+EXACT = [
+    (kernel, heads, kv_heads, case)
+    for kernel in KERNELS
+    for heads, kv_heads in HEADS
+    for case in CASES
+    if kernel is not FlexAttention or kv_heads == 2 or case == "causal"
+]
+
+
+@pytest.mark.parametrize(("kernel", "heads", "kv_heads", "case"), EXACT)
 def test_equals_float64_attention(kernel: type, heads: int, kv_heads: int, case: str) -> None:
     queries, keys, mask = CASES[case]
     q, k, v = inputs(heads, kv_heads, queries, keys)
