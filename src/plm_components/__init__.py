@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from plm_components.assembly import check
+    from plm_components.assembly.check import check
     from plm_components.errors import PlmError
     from plm_components.variant import Variant, assemble, load
     from plm_components.zoo import Component, Zoo, hookimpl, list_components
