@@ -10,6 +10,11 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from hypothesis import settings
+
+# a shared machine is slow now and then, and that is no fault of what is tested
+settings.register_profile("plm", deadline=None, database=None)
+settings.load_profile("plm")
 
 WriteVideo = Callable[..., Path]
 
