@@ -35,14 +35,14 @@ def check_positions(exam: Examination) -> None:
     if exam.tokens_per_tile is None or exam.parts.decoder is None:
         return
     around = _words_around_a_medium(exam)
+    media = _media(exam)
+    largest = max((medium.tiles for medium in media), default=0)
+    exam.largest_request = largest * exam.tokens_per_tile + around
     if exam.tokens_per_tile + around > exam.parts.decoder.max_positions:
         _tile_too_long(exam, around)
         return
-    media = _media(exam)
     for medium in media:
         _check_medium(exam, medium, around)
-    largest = max((medium.tiles for medium in media), default=0)
-    exam.largest_request = largest * exam.tokens_per_tile + around
 
 
 def _media(exam: Examination) -> list[_Medium]:
@@ -69,7 +69,6 @@ def _words_around_a_medium(exam: Examination) -> int:
 
 
 def _tile_too_long(exam: Examination, around: int) -> None:
-    needed = (exam.tokens_per_tile or 0) + around
     exam.find(
         f"One tile takes {exam.tokens_per_tile:,} positions, more than the decoder has room for.",
         where="projector -> decoder",
@@ -77,8 +76,8 @@ def _tile_too_long(exam: Examination, around: int) -> None:
         f"{exam.parts.decoder.max_positions:,} positions less {around} for words",
         fix="let the projector give fewer tokens, or choose a decoder with more positions",
         candidates=(
-            *nearby(exam.part("projector")),
-            *raised(exam.part("decoder"), "max_positions", needed),
+            *nearby(exam.part("projector"), radius=8),
+            *raised(exam.part("decoder"), "max_positions", exam.largest_request or 0),
         ),
     )
 
@@ -98,7 +97,7 @@ def _check_medium(exam: Examination, medium: _Medium, around: int) -> None:
         fix=f"let {medium.slot} give fewer {unit}, or the projector fewer tokens",
         candidates=(
             *scaled(part, count=medium.tiles, allowed=room // per_tile),
-            *nearby(exam.part("projector")),
+            *nearby(exam.part("projector"), radius=8),
             *raised(exam.part("decoder"), "max_positions", medium.tiles * per_tile + around),
         ),
     )

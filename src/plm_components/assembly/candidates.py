@@ -10,15 +10,23 @@ from plm_components.spec import Part
 _RADIUS = 16
 
 
-def nearby(part: Part | None) -> tuple[str, ...]:
-    """Each whole-number option of a part, one away, then two, and so on."""
-    if part is None:
-        return ()
-    numbers = list(whole_numbers(part))
+def nearby(*parts: Part | None, radius: int = _RADIUS) -> tuple[str, ...]:
+    """Whole-number options of parts, all of them one away, then two, and so on.
+
+    Args:
+        parts: Whose options, the likeliest part first.
+        radius: How far to go.
+    """
+    numbers = [
+        (f"{part.path}.{name}", value)
+        for part in parts
+        if part is not None
+        for name, value in whole_numbers(part)
+    ]
     return tuple(
-        f"{part.path}.{name}={value + step}"
-        for distance in range(1, _RADIUS + 1)
-        for name, value in numbers
+        f"{option}={value + step}"
+        for distance in range(1, radius + 1)
+        for option, value in numbers
         for step in (-distance, distance)
         if value + step >= 1
     )
@@ -57,9 +65,9 @@ def other_components(exam: Examination, part: Part) -> tuple[str, ...]:
 
 
 def around_path(exam: Examination, path: str) -> tuple[str, ...]:
-    """Numbers of the part at a path, then of the parts that hold it."""
+    """Numbers of the part at a path and of the parts that hold it."""
     holders = [part for part in all_parts(exam.tree) if _holds(part.path, path)]
-    return tuple(edit for part in reversed(holders) for edit in nearby(part))
+    return nearby(*reversed(holders))
 
 
 def whole_numbers(part: Part) -> Iterator[tuple[str, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,14 @@ from plm_components.assembly.report import Report, Row, Totals
 from plm_components.assembly.unfit import UnfitError
 from plm_components.checkpoints import tensors_of
 from plm_components.errors import Fault, SpecError, UsageError
-from plm_components.spec import load_spec, resolve
+from plm_components.spec import (
+    SPEC_SLOTS,
+    SpecTree,
+    load_spec,
+    resolve,
+    resolve_part,
+    spec_name,
+)
 from plm_components.zoo import Zoo, default_zoo
 
 _DTYPES = ("float32", "bfloat16", "float16", "float64")
@@ -54,16 +62,17 @@ def check(
     where_from = zoo_with(zoo, plugins)
     dtype, device = as_dtype(dtype), torch.device(device).type
     data = load_spec(spec, overrides)
+    try:
+        tree = resolve(data, where_from, name=spec_name(spec))
+    except SpecError as error:
+        return Report(spec_name(spec), (), Totals(dtype=dtype_name(dtype)), error.faults)
     cache: PartCache = {}
+    exam = examine(tree, where_from, device=device, dtype=dtype, cache=cache)
 
     def attempt(edits: Sequence[str]) -> Examination:
-        tree = resolve(load_spec(data, edits), where_from)
-        return examine(tree, where_from, device=device, dtype=dtype, cache=cache)
+        edited = _edited(tree, data, load_spec(data, edits), where_from)
+        return examine(edited, where_from, device=device, dtype=dtype, cache=cache)
 
-    try:
-        exam = attempt(())
-    except SpecError as error:
-        return Report(_name(data), (), Totals(dtype=dtype_name(dtype)), error.faults)
     edits, faults = mend(exam, attempt) if exam.findings else ((), ())
     return report_of(exam, edits, faults)
 
@@ -122,9 +131,17 @@ def as_dtype(dtype: str | torch.dtype) -> torch.dtype:
     return found
 
 
-def _name(data: Mapping[str, Any]) -> str | None:
-    name = data.get("name")
-    return name if isinstance(name, str) else None
+def _edited(
+    tree: SpecTree, before: Mapping[str, Any], after: Mapping[str, Any], zoo: Zoo
+) -> SpecTree:
+    """The tree of an edited spec; only slots that the edit touches are resolved anew."""
+    parts = dict(tree.parts)
+    for slot, place in SPEC_SLOTS.items():
+        value = after.get(slot)
+        if value != before.get(slot):
+            part = None if value is None else resolve_part(place.kind, value, zoo, path=slot)
+            parts[slot] = part
+    return replace(tree, parts=parts, data=dict(after))
 
 
 def _rows(exam: Examination) -> Iterable[Row]:

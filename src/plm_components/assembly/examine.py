@@ -87,9 +87,7 @@ def _build(exam: Examination, slot: str, cache: PartCache) -> None:
         cache[key] = _try_to_build(exam, part)
     result = cache[key]
     if isinstance(result, PlmError):
-        path = result.where.partition(" ")[0]
-        where = result.where if _is_path(exam, path) else f"{part.path} ({result.where})"
-        exam.find_error(result, where, around_path(exam, path))
+        exam.find_error(result, result.where, around_path(exam, result.where.partition(" ")[0]))
         return
     instance, nested = result
     setattr(exam.parts, slot, instance)
@@ -143,10 +141,6 @@ def _described(part: Part) -> tuple[Any, ...]:
         (name, _described(child)) for name, child in part.children.items() if child is not None
     ]
     return (part.path, part.cls, sorted(part.options.items()), children)
-
-
-def _is_path(exam: Examination, path: str) -> bool:
-    return any(part.path == path for part in all_parts(exam.tree))
 
 
 def _check_weights(exam: Examination) -> None:

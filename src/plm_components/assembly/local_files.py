@@ -7,25 +7,24 @@ from typing import Any
 
 from plm_components.assembly.examination import all_parts
 from plm_components.checkpoints import VariantWriter
+from plm_components.contracts import CarriesFiles
 from plm_components.spec import SpecTree
 
 
 def with_files_copied(tree: SpecTree, writer: VariantWriter) -> dict[str, Any]:
     """The canonical spec with each local file copied beside it and referred to as ``./files/…``.
 
-    A part says which of its options name local files by a class method
-    ``local_files(**options) -> {option: path}``; hub ids and package resources stay as they are.
+    A part says which of its options name local files (``CarriesFiles``); hub ids and package
+    resources stay as they are.
     """
-    data = {
-        key: dict(value) if isinstance(value, dict) else value for key, value in tree.data.items()
-    }
+    data = dict(tree.data)
     for part in all_parts(tree):
-        local_files = getattr(part.cls, "local_files", None)
-        if local_files is None:
+        if not issubclass(part.cls, CarriesFiles):
             continue
         place = _place(data, part.path)
-        for option, path in local_files(**part.options).items():
-            place[option] = writer.copy(path, f"{part.path}-{path.name}")
+        for option, files in part.cls.local_files(**part.options).items():
+            named = Path(part.options[option]).expanduser()
+            place[option] = writer.copy(named, files, part.path)
     return data
 
 

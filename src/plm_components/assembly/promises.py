@@ -63,12 +63,13 @@ def check_ids(exam: Examination) -> None:
     words_end = max((i for i in _last_ids(tokenizer) if i not in media), default=-1)
     if words_end >= rows:
         outside.add(f"vocab_size {tokenizer.vocab_size}")
+    needed = max(words_end, *(token for _, token in named)) + 1
     if outside:
-        needed = max(words_end, *(token for _, token in named)) + 1
         exam.find(
-            f"The tokenizer's {', '.join(sorted(outside))} lie outside the decoder's table.",
+            f"The decoder's table has {rows:,} rows, too few for the tokenizer's "
+            f"{', '.join(sorted(outside))}.",
             where="tokenizer -> decoder.vocab_size",
-            expected=f"ids below {rows:,}, the decoder's vocab_size",
+            expected=f"at least {needed:,} rows",
             fix="give the decoder a larger table, or choose the tokenizer it was made for",
             candidates=raised(exam.part("decoder"), "vocab_size", needed),
         )

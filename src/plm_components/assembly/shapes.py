@@ -32,7 +32,7 @@ def measure_encoder(exam: Examination) -> None:
     exam.grid = grid
     pixels = torch.zeros(_TILES, 3, side, side, device="meta", dtype=exam.dtype)
     expected = (_TILES, grid.num_tokens, encoder.width)
-    _run(exam, part, lambda: encoder.forward(pixels), expected, "(B, h*w, C) of its grid and width")
+    _run(exam, part, lambda: encoder(pixels), expected, "(B, h*w, C) of its grid and width")
     exam.outputs[part.path] = f"(T, {grid.num_tokens}, {encoder.width})"
 
 
@@ -43,14 +43,14 @@ def measure_projector(exam: Examination) -> None:
         return
     part, projector = built
     grid, encoder, width = exam.grid, exam.parts.vision_encoder, exam.parts.decoder.width
-    candidates = (*nearby(part), *nearby(exam.part("vision_encoder")))
+    candidates = nearby(part, exam.part("vision_encoder"))
     num_tokens = _promised(exam, part, lambda: projector.num_tokens(grid), candidates)
     if num_tokens is None:
         return
     exam.tokens_per_tile = num_tokens
     tokens = torch.zeros(_TILES, grid.num_tokens, encoder.width, device="meta", dtype=exam.dtype)
     expected = (_TILES, num_tokens, width)
-    _run(exam, part, lambda: projector.forward(tokens, grid), expected, "(B, num_tokens, out_dim)")
+    _run(exam, part, lambda: projector(tokens, grid), expected, "(B, num_tokens, out_dim)")
     exam.outputs[part.path] = f"(T, {num_tokens}, {width})"
     _check_out_grid(exam, part, projector.out_grid(grid), num_tokens)
 
@@ -66,7 +66,7 @@ def measure_decoder(exam: Examination) -> None:
     try:
         with torch.no_grad():
             x_BLD = decoder.embed(ids)
-            hidden_BLD = decoder.forward(
+            hidden_BLD = decoder(
                 x_BLD, positions_BL=torch.zeros_like(ids), mask=Causal(), cache=None
             )
             logits_BLV = decoder.logits(hidden_BLD)

@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,20 +61,21 @@ class VariantWriter:
         (self.directory / SPEC_FILE).write_text(spec, encoding="utf-8")
         (self.directory / LOCK_FILE).write_text(lock, encoding="utf-8")
 
-    def copy(self, source: Path, name: str) -> str:
-        """Copies a file or a directory; returns how the spec refers to it.
+    def copy(self, named: Path, files: Sequence[Path], place: str) -> str:
+        """Copies files; returns how the spec refers to what named them.
 
         Args:
-            source: What to copy.
-            name: Its name beneath ``files/``.
+            named: A file, or the directory that the files lie in.
+            files: What to copy.
+            place: Their directory beneath ``files/``.
         """
-        target = self.directory / FILES_DIRECTORY / name
-        target.parent.mkdir(exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target)
-        else:
-            shutil.copyfile(source, target)
-        return f"./{FILES_DIRECTORY}/{name}"
+        target = self.directory / FILES_DIRECTORY / place
+        for file in files:
+            inside = file.relative_to(named) if named.is_dir() else Path(file.name)
+            (target / inside).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, target / inside)
+        reference = Path(FILES_DIRECTORY) / place / ("" if named.is_dir() else named.name)
+        return f"./{reference.as_posix()}"
 
 
 def check_writable(path: Path, *, overwrite: bool) -> None:

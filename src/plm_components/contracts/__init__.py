@@ -2,6 +2,7 @@
 
 from plm_components.contracts.batch import Batch, MediaSpan
 from plm_components.contracts.decoder import Cache, Decoder, DecoderBlock, LayerCache
+from plm_components.contracts.files import CarriesFiles
 from plm_components.contracts.kernels import (
     Attention,
     AttentionSupport,
@@ -36,6 +37,7 @@ __all__ = [
     "AttentionSupport",
     "Batch",
     "Cache",
+    "CarriesFiles",
     "Causal",
     "CausalCached",
     "Decoder",
