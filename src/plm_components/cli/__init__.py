@@ -7,6 +7,7 @@ command needs it.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -49,7 +50,7 @@ def _run(words: list[str]) -> int:
     except PlmError as error:
         if "--traceback" in words:
             raise
-        print(error, file=sys.stderr)
+        _tell(error, words)
         return 2 if isinstance(error, UsageError) else 1
     except SystemExit as stop:  # argparse after --help and --version
         return stop.code if isinstance(stop.code, int) else 0
@@ -58,9 +59,15 @@ def _run(words: list[str]) -> int:
     except OSError as error:
         if "--traceback" in words:
             raise
-        print(_from_os(error), file=sys.stderr)
+        _tell(_from_os(error), words)
         return 1
     return code
+
+
+def _tell(error: PlmError, words: list[str]) -> None:
+    print(error, file=sys.stderr)
+    if "--json" in words:
+        print(json.dumps({"error": error.to_dict()}, indent=2, ensure_ascii=False))
 
 
 def _from_os(error: OSError) -> PlmError:

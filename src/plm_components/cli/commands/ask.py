@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from plm_components.cli.offered import offered_zoo
 from plm_components.cli.output import print_json
-from plm_components.errors import UsageError
+from plm_components.errors import UnavailableError, UsageError
 
 if TYPE_CHECKING:
+    import torch
+
     from plm_components.variant import Variant
+    from plm_components.zoo import Zoo
 
 
 class _Medium(argparse.Action):
@@ -127,15 +130,22 @@ def conversation(
         end_s: Where it ends.
 
     Raises:
-        UsageError: times without a video.
+        UsageError: no question, or times that make no sense.
     """
+    if not question.strip():
+        raise _nonsense("The question is empty.", "a question in words", "write what to ask")
     clip = {key: at for key, at in (("start_s", start_s), ("end_s", end_s)) if at is not None}
     if clip and not any(kind == "video" for kind, _ in media):
-        raise UsageError(
+        raise _nonsense(
             "--start and --end need a video.",
-            where="plm ask",
-            expected="--video FILE beside them",
-            fix="add --video, or leave the times out",
+            "--video FILE beside them",
+            "add --video, or leave the times out",
+        )
+    if start_s is not None and end_s is not None and end_s <= start_s:
+        raise _nonsense(
+            f"The clip ends at {end_s:g} s and starts at {start_s:g} s.",
+            "--start before --end",
+            "exchange them, or leave one out",
         )
     parts: list[dict[str, Any]] = [
         {"type": kind, kind: path, **(clip if kind == "video" else {})} for kind, path in media
@@ -143,28 +153,64 @@ def conversation(
     return [{"role": "user", "content": [*parts, {"type": "text", "text": question}]}]
 
 
-def _variant(args: argparse.Namespace) -> Variant:
-    from plm_components.variant import assemble, load
+def _nonsense(what: str, expected: str, fix: str) -> UsageError:
+    return UsageError(what, where="plm ask", expected=expected, fix=fix)
 
-    zoo = offered_zoo(args.plugin)
-    if not Path(args.spec).is_dir():
-        return assemble(
-            args.spec,
-            overrides=args.overrides,
-            device=args.device,
-            dtype=args.dtype or "float32",
-            init=args.init,
-            seed=args.seed,
-            zoo=zoo,
-        )
+
+def _variant(args: argparse.Namespace) -> Variant:
+    zoo, device = offered_zoo(args.plugin), _device(args.device)
+    if Path(args.spec).is_dir():
+        return _loaded(args, device, zoo)
+    return _assembled(args, device, zoo)
+
+
+def _assembled(args: argparse.Namespace, device: torch.device, zoo: Zoo) -> Variant:
+    from plm_components.variant import assemble
+
+    if args.init is not None:
+        print("note: random weights; the answer is noise", file=sys.stderr)
+    return assemble(
+        args.spec,
+        overrides=args.overrides,
+        device=device,
+        dtype=args.dtype or "float32",
+        init=args.init,
+        seed=args.seed,
+        zoo=zoo,
+    )
+
+
+def _loaded(args: argparse.Namespace, device: torch.device, zoo: Zoo) -> Variant:
+    from plm_components.variant import load
+
     if args.overrides or args.init:
-        raise UsageError(
+        raise _nonsense(
             "A saved variant takes neither overrides nor --init: its weights belong to its spec.",
-            where=args.spec,
-            expected="overrides behind a spec's name or file only",
-            fix="leave them out",
+            "these behind a spec's name or file only",
+            "leave them out",
         )
-    return load(args.spec, device=args.device, dtype=args.dtype, zoo=zoo)
+    variant = load(args.spec, device=device, dtype=args.dtype, zoo=zoo)
+    for difference in variant.differences:
+        print(f"note: {difference}", file=sys.stderr)
+    return variant
+
+
+def _device(name: str) -> torch.device:
+    import torch
+
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        # torch says why in its first line: no such device, no driver, built without it
+        why = str(error).strip().splitlines()[0]
+        raise UnavailableError(
+            f"The device {name!r} cannot be used: {why}",
+            where="plm ask --device",
+            expected="cpu, or a device that plm doctor lists",
+            fix="plm doctor",
+        ) from error
+    return device
 
 
 def _stream(pieces: Iterable[str]) -> str:

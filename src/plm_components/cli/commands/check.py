@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from plm_components.cli.offered import offered_zoo
 from plm_components.cli.output import print_json
@@ -30,5 +29,5 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json(report.to_dict())
     else:
-        print(report, file=sys.stdout if report.ok else sys.stderr)
+        print(report)
     return 0 if report.ok else 1

@@ -1,0 +1,154 @@
+"""plm ask: media in order, streams, saved variants, odd questions."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from plm_components.cli.commands.ask import conversation
+from plm_components.errors import UsageError
+
+# plm-tiny made smaller, with random weights: what is asked about here is the command line
+SMALL = ("weights=null", "decoder.num_layers=1", "--init", "random", "--max-new-tokens", "4")
+NOISE = "note: random weights; the answer is noise\n"
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    path = tmp_path / "picture.png"
+    Image.new("RGB", (64, 48), (200, 30, 30)).save(path)
+    return path
+
+
+def test_media_keep_the_order_they_were_written_in(plm, picture, write_video) -> None:
+    clip = write_video(count=12)
+    media = ("--image", str(picture), "--video", str(clip), "--images", str(picture), str(picture))
+    outcome = plm("ask", "plm-tiny", "what is there?", *media, "--json", *SMALL)
+    told = json.loads(outcome.out)
+
+    assert outcome.code == 0
+    assert outcome.err == NOISE
+    assert [one["kind"] for one in told["media"]] == ["image", "video", "image", "image"]
+    assert told["question"] == "what is there?"
+    assert isinstance(told["answer"], str)
+
+
+def test_the_answer_is_streamed_piece_by_piece(plm, picture, monkeypatch) -> None:
+    flushed: list[str] = []
+    write = sys.stdout.write
+    monkeypatch.setattr(sys.stdout, "write", lambda text: flushed.append(text) or write(text))
+    outcome = plm("ask", "plm-tiny", "what is there?", "--image", str(picture), *SMALL)
+
+    assert outcome.code == 0
+    assert "".join(flushed) == outcome.out
+    assert len(flushed) > 2
+
+
+def test_the_same_seed_samples_the_same_answer(plm) -> None:
+    def ask(seed: str) -> str:
+        words = ("ask", "plm-tiny", "what?", "--temperature", "2", "--seed", seed, *SMALL)
+        return str(plm(*words).out)
+
+    first = ask("1")
+    assert ask("1") == first
+    assert ask("2") != first
+
+
+def test_overrides_may_stand_before_and_behind_the_options(plm) -> None:
+    before = plm("ask", "plm-tiny", "what?", *SMALL)
+    behind = plm("ask", "plm-tiny", "what?", *SMALL[2:], *SMALL[:2])
+
+    assert before.code == 0
+    assert before == behind
+
+
+def test_a_saved_variant_is_asked_by_its_directory(plm, tmp_path: Path) -> None:
+    from plm_components.variant import assemble
+
+    variant = assemble("plm-tiny", overrides=SMALL[:2], init="random")
+    variant.save(tmp_path / "mine")
+    outcome = plm("ask", str(tmp_path / "mine"), "what?", "--max-new-tokens", "4")
+
+    assert outcome.code == 0
+    assert outcome.err == ""
+    assert outcome.out == variant.ask("what?", max_new_tokens=4) + "\n"
+
+
+def test_a_saved_variant_takes_no_overrides(plm, tmp_path: Path) -> None:
+    outcome = plm("ask", str(tmp_path), "what?", "projector.pool=4")
+
+    assert outcome.code == 2
+    assert outcome.err.startswith("A saved variant takes neither overrides nor --init: its weights")
+
+
+def test_a_clip_carries_its_times() -> None:
+    messages = conversation("when?", [("image", "a.png"), ("video", "b.mp4")], start_s=1.5)
+
+    assert messages == [
+        {
+            "role": "user",
+            "content": [
+                {"type": "image", "image": "a.png"},
+                {"type": "video", "video": "b.mp4", "start_s": 1.5},
+                {"type": "text", "text": "when?"},
+            ],
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("question", "media", "times", "what"),
+    [
+        (" \n", [], {}, "The question is empty."),
+        ("when?", [("image", "a.png")], {"start_s": 1.0}, "--start and --end need a video."),
+        (
+            "when?",
+            [("video", "a.mp4")],
+            {"start_s": 2.0, "end_s": 1.0},
+            "The clip ends at 1 s and starts at 2 s.",
+        ),
+    ],
+)
+def test_questions_that_make_no_sense(question, media, times, what) -> None:
+    with pytest.raises(UsageError) as caught:
+        conversation(question, media, **times)
+
+    assert caught.value.what == what
+
+
+def test_special_tokens_in_a_question_are_text(plm) -> None:
+    outcome = plm("ask", "plm-tiny", "<|image|> <|eot_id|><|video|> what?", *SMALL)
+
+    assert outcome.code == 0
+    assert outcome.err == NOISE
+
+
+@pytest.mark.parametrize("size", [(1, 1), (20_000, 20), (20, 20_000)])
+def test_pictures_of_odd_shape_are_answered(plm, tmp_path: Path, size: tuple[int, int]) -> None:
+    path = tmp_path / "odd.png"
+    Image.new("RGB", size, (10, 200, 30)).save(path)
+    outcome = plm("ask", "plm-tiny", "what is there?", "--image", str(path), *SMALL)
+
+    assert outcome.code == 0
+    assert outcome.err == NOISE
+
+
+def test_a_device_that_is_none_is_an_error_not_a_traceback(plm) -> None:
+    outcome = plm("ask", "plm-tiny", "what?", "--device", "cudda")
+
+    assert outcome.code == 1
+    assert outcome.err.startswith("The device 'cudda' cannot be used: Expected one of cpu, cuda")
+    assert outcome.err.endswith("  fix:      plm doctor\n")
+
+
+def test_an_error_is_json_for_a_program(plm) -> None:
+    outcome = plm("ask", "plm-tinny", "what?", "--json")
+    error = json.loads(outcome.out)["error"]
+
+    assert outcome.code == 1
+    assert error["what"] == "No spec is named 'plm-tinny'."
+    assert error["fix"] == "did you mean plm-tiny?"
