@@ -241,6 +241,31 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
         build()(ask(image(tmp_path / "a.png")))
 
 
+@pytest.mark.parametrize("given", [None, 3, [], "what?", {"role": "user", "content": "what?"}])
+def test_what_is_no_conversation_is_refused(given: object) -> None:
+    with pytest.raises(TokenizerError) as caught:
+        build()(given)  # type: ignore[arg-type]
+    assert caught.value.where.startswith("conversation")
+
+
+def test_a_fault_in_a_batch_is_named_by_its_row() -> None:
+    with pytest.raises(TokenizerError) as caught:
+        build()([chat("what?"), [{"role": "usr", "content": "what?"}]])
+    assert caught.value.where == "conversations[1][0].role"
+
+
+def test_a_template_that_leaves_nothing_is_refused() -> None:
+    processor = build()
+    processor.tokenizer = WordsTokenizer(words=WORDS, template="warmup")
+    with pytest.raises(TokenizerError, match="leaves nothing of this conversation"):
+        processor(chat("what?"))
+
+
+def test_another_layout_is_refused() -> None:
+    with pytest.raises(UnsupportedError, match="The layout 'sideways' is unknown"):
+        build(layout="sideways")
+
+
 class _LyingSampler:
     def max_frames_per_video(self) -> int:
         return 4

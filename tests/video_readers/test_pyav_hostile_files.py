@@ -171,3 +171,23 @@ def test_a_name_that_means_something_to_ffmpeg_is_a_name(tmp_path: Path, write_v
     path = tmp_path / "concat:a|b %d #.mp4"
     shutil.copy(write_video(), path)
     assert PyAVReader().facts(path).num_frames == 48
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.webm", "a.avi"])
+def test_flipped_bytes_give_frames_or_one_error(name: str, tmp_path: Path, write_video) -> None:
+    codec = "libvpx-vp9" if name == "a.webm" else "libx264"
+    whole = bytearray(write_video(name, count=12, codec=codec).read_bytes())
+    spoilt = tmp_path / f"spoilt-{name}"
+    outcomes = []
+    for seed in range(25):
+        draw = np.random.default_rng(seed)
+        copy = bytearray(whole)
+        for place in draw.integers(0, len(copy), 12):
+            copy[place] = draw.integers(0, 256)
+        spoilt.write_bytes(copy)
+        try:
+            count = PyAVReader().facts(spoilt).num_frames
+            outcomes.append(PyAVReader().read(spoilt, [0, count - 1]).shape[:2] == (2, 3))
+        except MediaError as error:
+            outcomes.append(error.where == str(spoilt))
+    assert all(outcomes)

@@ -18,7 +18,7 @@ from plm_components.contracts.media import (
     VideoSampler,
 )
 from plm_components.contracts.text import EncodedConversation, MediaSlot, Tokenizer, Turn
-from plm_components.errors import ContractError, TokenizerError
+from plm_components.errors import ContractError, TokenizerError, UnsupportedError
 from plm_components.model.media_plans import MediaPlanner, PlannedMedium
 from plm_components.model.messages import ImagePart, Message, parse_conversation
 
@@ -43,6 +43,9 @@ class Processor:
         video_sampler: Chooses frames.
         video_reader: Reads them.
         layout: Where media stand and how several images are tiled.
+
+    Raises:
+        UnsupportedError: another layout.
     """
 
     def __init__(
@@ -58,6 +61,8 @@ class Processor:
         video_reader: VideoReader | None = None,
         layout: Literal["reference"] = "reference",
     ) -> None:
+        if layout != "reference":
+            raise _unknown_layout(layout)
         self.tokenizer = tokenizer
         self.tokens_per_tile = tokens_per_tile
         self.layout = layout
@@ -179,6 +184,8 @@ class _PlannedRow:
             if not ends:
                 raise _nothing_to_learn(where)
             encoded = _longest_that_fits(encode, ends, max_length, where)
+        if not encoded.input_ids:
+            raise _nothing_at_all(where)
         return _Row(encoded, self.media[: len(encoded.media_starts)])
 
 
@@ -222,17 +229,18 @@ def _as_list(
     conversations: Conversation | Sequence[Conversation],
 ) -> tuple[list[Any], list[str]]:
     """Conversations, and what errors call them."""
-    is_batch = bool(conversations) and all(
+    is_batch = isinstance(conversations, Sequence) and all(
         isinstance(one, Sequence) and not isinstance(one, str) for one in conversations
     )
-    if not is_batch:
+    if not is_batch or not conversations:
         return [conversations], ["conversation"]
     return list(conversations), [f"conversations[{n}]" for n in range(len(conversations))]
 
 
 def _padded(rows: Sequence[Sequence[int]], value: int) -> Tensor:
     longest = max(len(row) for row in rows)
-    return torch.tensor([[*row, *[value] * (longest - len(row))] for row in rows])
+    padded = [[*row, *[value] * (longest - len(row))] for row in rows]
+    return torch.tensor(padded, dtype=torch.int64)
 
 
 def _labels(rows: Sequence[EncodedConversation]) -> Tensor:
@@ -244,6 +252,15 @@ def _labels(rows: Sequence[EncodedConversation]) -> Tensor:
         for row in rows
     ]
     return _padded(labels, NO_LABEL)
+
+
+def _unknown_layout(layout: str) -> UnsupportedError:
+    return UnsupportedError(
+        f"The layout {layout!r} is unknown.",
+        where="Processor, argument layout",
+        expected="reference",
+        fix="leave layout out",
+    )
 
 
 def _too_long(what: str, encoded: EncodedConversation, limit: int, where: str) -> TokenizerError:
@@ -262,4 +279,13 @@ def _nothing_to_learn(where: str) -> TokenizerError:
         where=where,
         expected="at least one assistant turn",
         fix="add the answer, or ask for a prompt with generation_prompt=True",
+    )
+
+
+def _nothing_at_all(where: str) -> TokenizerError:
+    return TokenizerError(
+        "The template leaves nothing of this conversation.",
+        where=where,
+        expected="at least one token; the warmup template keeps media and answers only",
+        fix="add an image, or choose another tokenizer.template",
     )

@@ -31,7 +31,7 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     refuse_missing(path)
     try:
         # "file:" keeps a name such as "concat:a|b" a name
-        container = av.open(f"file:{path}", options=_OPTIONS)
+        container = av.open(f"file:{path}", options=_OPTIONS, metadata_errors="replace")
     except (av.FFmpegError, OSError, ValueError) as error:
         raise broken(path, reason(error)) from error
     with container:
@@ -67,6 +67,10 @@ def _video_stream(container: InputContainer, path: Path) -> VideoStream:
     videos = [] if name == "tty" else container.streams.video
     for stream in videos:
         # the cover picture of a song is a video stream of one frame
-        if not stream.disposition & Disposition.attached_pic:
-            return stream
+        if stream.disposition & Disposition.attached_pic:
+            continue
+        # typed as always there, and None where FFmpeg has no decoder
+        if getattr(stream, "codec_context", None) is None:
+            raise broken(path, "FFmpeg has no decoder for it")
+        return stream
     raise broken(path, "there is no video in it")
