@@ -29,7 +29,8 @@ def test_all_faults_in_one_error() -> None:
     with pytest.raises(CheckpointError) as caught:
         match_exactly(stored, MODEL, where="runs/a/model.safetensors", fix="use its own spec")
     assert str(caught.value) == (
-        "The weights do not fit the spec (tensors missing: 1, unexpected: 6, of another shape: 2).\n"
+        "The weights do not fit the spec "
+        "(tensors missing: 1, unexpected: 6, of another shape: 2).\n"
         "  where:    runs/a/model.safetensors\n"
         "  expected: 3 tensors; with b; without x0, x1, x2 and 3 more; a 2x3, not 3x2, "
         "c scalar, not 1\n"

@@ -9,10 +9,11 @@ from typing import Literal
 import torch
 
 from plm_components.assembly.build import build_slot
-from plm_components.assembly.check import report_of, require_fit
 from plm_components.assembly.examination import Examination
-from plm_components.assembly.examine import examine
+from plm_components.assembly.examine import PartCache, examine
 from plm_components.assembly.lock import Lock, lock_of
+from plm_components.assembly.repair import mend
+from plm_components.assembly.unfit import UnfitError
 from plm_components.assembly.weights import (
     fill_at_random,
     fill_from,
@@ -81,8 +82,11 @@ def assemble_tree(tree: SpecTree, zoo: Zoo, wish: Wish) -> Assembled:
         UsageError: ``init`` is missing, or contradicts the spec.
     """
     require_init(tree, wish.init)
-    exam = examine(tree, zoo, device=wish.device.type, dtype=wish.dtype)
-    require_fit(report_of(exam))
+    cache: PartCache = {}
+    exam = examine(tree, zoo, device=wish.device.type, dtype=wish.dtype, cache=cache)
+    if exam.findings:
+        edits, faults = mend(exam, cache)
+        raise UnfitError(faults, edits)
     tokenizer_error = _complete_tokenizer(exam, wish)
     model = model_of(exam)
     lock, receipt = _fill(exam, model, wish)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +15,9 @@ from plm_components.assembly.examine import PartCache, examine
 from plm_components.assembly.promises import dtype_name
 from plm_components.assembly.repair import mend
 from plm_components.assembly.report import Report, Row, Totals
-from plm_components.assembly.unfit import UnfitError
 from plm_components.checkpoints import tensors_of
 from plm_components.errors import Fault, SpecError, UsageError
-from plm_components.spec import (
-    SPEC_SLOTS,
-    SpecTree,
-    load_spec,
-    resolve,
-    resolve_part,
-    spec_name,
-)
+from plm_components.spec import load_spec, resolve, spec_name
 from plm_components.zoo import Zoo, default_zoo
 
 _DTYPES = ("float32", "bfloat16", "float16", "float64")
@@ -68,12 +59,7 @@ def check(
         return Report(spec_name(spec), (), Totals(dtype=dtype_name(dtype)), error.faults)
     cache: PartCache = {}
     exam = examine(tree, where_from, device=device, dtype=dtype, cache=cache)
-
-    def attempt(edits: Sequence[str]) -> Examination:
-        edited = _edited(tree, data, load_spec(data, edits), where_from)
-        return examine(edited, where_from, device=device, dtype=dtype, cache=cache)
-
-    edits, faults = mend(exam, attempt) if exam.findings else ((), ())
+    edits, faults = mend(exam, cache) if exam.findings else ((), ())
     return report_of(exam, edits, faults)
 
 
@@ -89,16 +75,6 @@ def report_of(
         edits=edits,
         notes=tuple(exam.notes),
     )
-
-
-def require_fit(report: Report) -> None:
-    """Raises what a report found.
-
-    Raises:
-        UnfitError: everything that does not fit.
-    """
-    if report.faults:
-        raise UnfitError(report.faults, report.edits)
 
 
 def zoo_with(zoo: Zoo | None, plugins: Iterable[str | Path]) -> Zoo:
@@ -129,19 +105,6 @@ def as_dtype(dtype: str | torch.dtype) -> torch.dtype:
         )
     found: torch.dtype = getattr(torch, dtype)
     return found
-
-
-def _edited(
-    tree: SpecTree, before: Mapping[str, Any], after: Mapping[str, Any], zoo: Zoo
-) -> SpecTree:
-    """The tree of an edited spec; only slots that the edit touches are resolved anew."""
-    parts = dict(tree.parts)
-    for slot, place in SPEC_SLOTS.items():
-        value = after.get(slot)
-        if value != before.get(slot):
-            part = None if value is None else resolve_part(place.kind, value, zoo, path=slot)
-            parts[slot] = part
-    return replace(tree, parts=parts, data=dict(after))
 
 
 def _rows(exam: Examination) -> Iterable[Row]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from plm_components.contracts.text import EncodedConversation, Turn
 from plm_components.errors import TokenizerError
 from plm_components.tokenizers.hub_files import (
     TokenizerFiles,
+    local_tokenizer_files,
     read_tokenizer_files,
     tokenizer_file_at_hand,
 )
@@ -91,6 +93,12 @@ class HFTokenizer:
     def files_at_hand(cls, **options: object) -> bool:
         """Whether ``tokenizer.json`` is on this machine; never touches a network."""
         return tokenizer_file_at_hand(str(options.get("path", "")))
+
+    @classmethod
+    def local_files(cls, **options: object) -> dict[str, list[Path]]:
+        """The files of a directory here; a hub id names none."""
+        files = local_tokenizer_files(str(options.get("path", "")))
+        return {"path": files} if files else {}
 
     def encode(self, text: str) -> list[int]:
         """Ids of plain text; never an added token."""

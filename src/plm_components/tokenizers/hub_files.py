@@ -64,6 +64,15 @@ def tokenizer_file_at_hand(path: str) -> bool:
         return False
 
 
+def local_tokenizer_files(path: str) -> list[Path]:
+    """Those of the files that lie in a directory here; none for a hub id."""
+    if not _is_local(path):
+        return []
+    names = (_TOKENIZER, _CONFIG, _GENERATION, _TEMPLATE, _OLD_TEMPLATE)
+    files = (Path(path).expanduser() / name for name in names)
+    return [file for file in files if file.is_file()]
+
+
 def _is_local(path: str) -> bool:
     looks_local = path.startswith((".", "/", "~"))
     return looks_local or Path(path).expanduser().exists()

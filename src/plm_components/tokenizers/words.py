@@ -88,6 +88,14 @@ class WordsTokenizer:
         words = options.get("words")
         return not isinstance(words, str) or _word_file(words).is_file()
 
+    @classmethod
+    def local_files(cls, **options: object) -> dict[str, list[Path]]:
+        """The word list, where it is a file outside this package."""
+        words = options.get("words")
+        if not isinstance(words, str) or words.startswith("package:"):
+            return {}
+        return {"words": [_word_file(words)]}
+
     def encode(self, text: str) -> list[int]:
         """Ids of plain text; never a special one."""
         ids: list[int] = []
