@@ -1,0 +1,60 @@
+"""What is written is executed: every code block of every page."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+PAGES = ("README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/components.md")
+
+
+def _load(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+pages = _load(Path(__file__).with_name("pages.py"))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_block_of_a_page_does_what_it_says(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for block in pages.blocks(ROOT / page):
+        pages.run(block)
+
+
+@pytest.mark.parametrize("page", [*PAGES, "CHANGELOG.md"])
+def test_every_link_to_a_file_leads_somewhere(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    targets = re.findall(r"\]\(([^)#]+)\)", text)
+    missing = [
+        target
+        for target in targets
+        if not target.startswith("https://") and not ((ROOT / page).parent / target).exists()
+    ]
+
+    assert missing == []
+
+
+def test_the_page_of_components_is_what_the_code_says() -> None:
+    generate = _load(ROOT / "docs" / "generate.py")
+    written = (ROOT / "docs" / "components.md").read_text(encoding="utf-8")
+
+    assert written == generate.components_page(), "make docs writes it again"
+
+
+def test_the_picture_of_the_demo_is_small_enough_to_look_at() -> None:
+    assert (ROOT / "docs" / "demo.png").stat().st_size < 300_000
