@@ -15,6 +15,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 import plm_components as plm
 from plm_components.assembly import UnfitError
@@ -401,6 +402,39 @@ class TestSaveAndLoad:
         once_more = plm.load(again.save(tmp_path / "again"))
         assert once_more.ask("what moves?", max_new_tokens=8) == answer
 
+    def test_a_published_tokenizer_travels_too(self, tmp_path: Path) -> None:
+        (tmp_path / "tok").mkdir()
+        (tmp_path / "tok" / "model.bin").write_bytes(b"not its business")
+        byte_tokenizer().save(str(tmp_path / "tok" / "tokenizer.json"))
+        slots = {"tokenizer": {"type": "hf", "path": str(tmp_path / "tok"), "template": "chatml"}}
+        variant = tiny(slots=slots, overrides=["video_sampler.max_frames=1"])
+        answer = variant.ask("what moves?", image=RED, max_new_tokens=8)
+        path = variant.save(tmp_path / "v")
+        (tmp_path / "tok").rename(tmp_path / "gone")
+        assert plm.load(path).ask("what moves?", image=RED, max_new_tokens=8) == answer
+        assert [f.name for f in (path / "files" / "tokenizer").iterdir()] == ["tokenizer.json"]
+
+    def test_configurations_in_local_directories_travel_too(self, tmp_path: Path) -> None:
+        from transformers import CLIPVisionConfig, GPT2Config
+
+        tower = CLIPVisionConfig(
+            hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2,
+            image_size=32, patch_size=8,
+        )  # fmt: skip
+        language = GPT2Config(vocab_size=300, n_embd=16, n_layer=1, n_head=2, n_positions=256)
+        for name, config in (("tower", tower), ("language", language)):
+            config.save_pretrained(tmp_path / name)
+        slots = {
+            "vision_encoder": {"type": "hf", "path": str(tmp_path / "tower")},
+            "decoder": {"type": "hf", "path": str(tmp_path / "language")},
+        }
+        variant = tiny(slots=slots)
+        path = variant.save(tmp_path / "v")
+        for name in ("tower", "language"):
+            (tmp_path / name).rename(tmp_path / f"gone-{name}")
+        assert torch.equal(logits_of(plm.load(path)), logits_of(variant))
+        assert (path / "files" / "decoder" / "config.json").is_file()
+
     def test_differences_from_the_lock_are_told(self, copy: Path) -> None:
         assert plm.load(copy).differences == ()
         text = (copy / "plm.lock").read_text().replace('"version": "0.1.0"', '"version": "0.0.1"')
@@ -660,6 +694,16 @@ class TestBrokenDirectories:
         with pytest.raises(UnsupportedError) as caught:
             plm.load(tmp_path)
         assert caught.value.what == f"This looks like {whose}, which this version cannot read."
+
+
+def byte_tokenizer() -> Tokenizer:
+    """Every byte a token, and what the chatml template needs."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer = Tokenizer(models.BPE({letter: n for n, letter in enumerate(alphabet)}, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens(["<|im_start|>", "<|im_end|>", "<|image|>"])
+    return tokenizer
 
 
 def image_part() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -59,6 +60,12 @@ class HFDecoder(nn.Module):
         # a cast of the model must not round rotary frequencies: their dtypes are remembered
         self._buffer_dtypes = {name: buffer.dtype for name, buffer in self.model.named_buffers()}
         self._hide_tied_weights()
+
+    @classmethod
+    def local_files(cls, **options: object) -> dict[str, list[Path]]:
+        """The config.json of a directory here; a hub id names none."""
+        config = Path(str(options.get("path") or "")).expanduser() / "config.json"
+        return {"path": [config]} if options.get("path") and config.is_file() else {}
 
     def embed(self, input_ids_BL: Tensor) -> Tensor:
         """``(B, L)`` int -> ``(B, L, D)``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -84,6 +85,14 @@ class HFVisionEncoder(nn.Module):
         seen = trace(self, self._hidden, self.image_size, self.image_size)
         self.width = seen.output[-1]
         self.unused_parameters = remove_idle(self, seen)
+
+    @classmethod
+    def local_files(cls, **options: object) -> dict[str, list[Path]]:
+        """Configurations in a directory here; a hub id names none."""
+        directory = Path(str(options.get("path") or "")).expanduser()
+        files = [directory / name for name in ("config.json", "preprocessor_config.json")]
+        here = [file for file in files if options.get("path") and file.is_file()]
+        return {"path": here} if here else {}
 
     def _tap(self) -> None:
         """Removes heads, and with an inner layer everything behind it."""
