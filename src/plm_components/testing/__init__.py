@@ -13,19 +13,19 @@ from plm_components.testing.outcome import Broken, CheckResult, NotApplicable
 
 if TYPE_CHECKING:
     from plm_components.testing.cases import Case, cases_of
-    from plm_components.testing.conformance import Trial, conformance, trials
     from plm_components.testing.pytest_cases import conformance_test
     from plm_components.testing.roster import Check, checks_for
+    from plm_components.testing.trial import Trial, conformance, trials
 
 _HOMES = {
     "Case": "cases",
     "Check": "roster",
-    "Trial": "conformance",
+    "Trial": "trial",
     "cases_of": "cases",
     "checks_for": "roster",
-    "conformance": "conformance",
+    "conformance": "trial",
     "conformance_test": "pytest_cases",
-    "trials": "conformance",
+    "trials": "trial",
 }
 
 __all__ = [

@@ -44,9 +44,16 @@ def pytest_collection_modifyitems(
 
 def _items(session: pytest.Session, name: str) -> list[ConformanceItem]:
     from plm_components.errors import PlmError
-    from plm_components.testing.pytest_cases import items_of
+    from plm_components.testing.selection import select
+    from plm_components.zoo import default_zoo
 
+    # a part file is added to a zoo of this run only
+    zoo = default_zoo().copy()
     try:
-        return items_of(session, name)
+        entries = select(name, zoo)
+        # torch is imported once there is something to run
+        from plm_components.testing.pytest_cases import items_of
+
+        return items_of(session, entries, zoo)
     except PlmError as error:
         raise pytest.UsageError(f"--plm-conformance {name}: {error}") from error

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from plm_components.testing.conformance import Trial, trials
 from plm_components.testing.outcome import CheckResult
 from plm_components.testing.selection import select
+from plm_components.testing.trial import Trial, trials
 from plm_components.zoo import Entry, Zoo, default_zoo
 
 _HEADING = "plm-conformance"
@@ -32,13 +32,13 @@ class ConformanceItem(pytest.Item):
         return Path(_HEADING), None, self.name
 
 
-def items_of(session: pytest.Session, name: str) -> list[ConformanceItem]:
-    """One item a check, for everything a name means."""
+def items_of(session: pytest.Session, entries: Sequence[Entry], zoo: Zoo) -> list[ConformanceItem]:
+    """One item a check of each example of each entry."""
     return [
         ConformanceItem.from_parent(
             session, name=trial_id(one), nodeid=f"{_HEADING}::{trial_id(one)}", trial=one
         )
-        for one in _trials(select(name, default_zoo()), default_zoo())
+        for one in _trials(entries, zoo)
     ]
 
 
@@ -97,5 +97,7 @@ def trial_id(trial: Trial | Entry) -> str:
 
 def _trials(entries: Sequence[Entry], zoo: Zoo) -> Iterator[Trial | Entry]:
     for entry in entries:
-        found = trials(entry, zoo=zoo) if entry.status == "available" else ()
-        yield from list(found) or [entry]
+        found = list(trials(entry, zoo=zoo)) if entry.status == "available" else []
+        yield from found
+        if not found:
+            yield entry

@@ -10,7 +10,7 @@ import torch
 
 from plm_components.assembly.build import PartBuilder, placed
 from plm_components.assembly.wiring import Surroundings
-from plm_components.errors import PlmError
+from plm_components.errors import PlmError, SpecError, UnavailableError
 from plm_components.spec import Part, PartSignature, resolve_part, signature_of
 from plm_components.testing.cases import SMALL_WIRING, Case
 from plm_components.testing.outcome import NotApplicable
@@ -19,7 +19,11 @@ from plm_components.zoo.kinds import KINDS
 
 
 class CannotBuildError(NotApplicable):
-    """The example does not build: one check says so, the others have nothing to test."""
+    """The example does not build: one check says why, the others have nothing to test."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__("it cannot be built: see builds")
 
 
 @dataclass(frozen=True)
@@ -57,11 +61,14 @@ class Subject:
         """A fresh part, nested parts included; wired arguments may be given.
 
         Raises:
-            CannotBuildError: it does not build on the CPU, whatever the reason.
+            CannotBuildError: it does not build on the CPU.
+            NotApplicable: this machine lacks something it needs.
         """
         try:
             with placed(device, torch.float32):
                 return PartBuilder({}).build(self._part(), _around(self.wired(**wired)))
+        except UnavailableError as error:
+            raise NotApplicable(error.what) from error
         except Exception as error:
             if device != "cpu":
                 self.build(**wired)  # builds there: then the device is to blame
@@ -88,6 +95,7 @@ def _around(wired: dict[str, Any]) -> Surroundings:
 
 def _why(error: Exception) -> str:
     if not isinstance(error, PlmError):
-        return f"cannot be built: {type(error).__name__}: {error}"
-    hint = "an option without a default needs an example in conformance.yaml"
-    return f"cannot be built: {error}\n  ({hint})"
+        return f"raised {type(error).__name__}: {error}"
+    if isinstance(error, SpecError):
+        return f"{error}\n  (an option without a default needs an example in conformance.yaml)"
+    return str(error)

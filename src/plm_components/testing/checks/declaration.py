@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from plm_components import contracts
+from plm_components.errors import ContractError
+from plm_components.spec import signature_of
 from plm_components.testing.outcome import Broken, NotApplicable, expect
 from plm_components.testing.roster import check
 from plm_components.testing.subject import CannotBuildError, Subject
@@ -41,10 +43,12 @@ def loads(subject: Subject) -> None:
 @check()
 def builds(subject: Subject) -> None:
     """It builds from its example, nested parts included."""
+    if _refusal(subject) is not None:
+        raise NotApplicable("its signature is refused: see wired_before_star, options_declared")
     try:
         subject.build()
     except CannotBuildError as reason:
-        raise Broken(str(reason)) from reason
+        raise Broken(reason.why) from reason
 
 
 @check()
@@ -62,10 +66,9 @@ def options_declared(subject: Subject) -> None:
     expect(not loose, f"takes anything through {_names(loose)}: a misspelt option would pass")
     if _before_star(subject) != KINDS[subject.kind].wired:
         raise NotApplicable("the star stands elsewhere: see wired_before_star")
-    # raises for an annotation that cannot be resolved or stand in a spec
-    declared = {*subject.signature.options, *subject.signature.slots}
-    reserved = declared & {"type", "weights", "trainable"}
-    expect(not reserved, f"uses the reserved word {_names(sorted(reserved))} as an option")
+    # an annotation that does not resolve or cannot stand in a spec, a reserved word
+    refusal = _refusal(subject)
+    expect(refusal is None, refusal or "")
 
 
 @check()
@@ -84,6 +87,15 @@ def docstring_tells(subject: Subject) -> None:
     if subject.kind in _TENSOR_KINDS:
         texts = [own, *(_doc(subject.cls, name) for name in ("forward", "__call__", "embed"))]
         expect(any(_SHAPE.search(text or "") for text in texts), "no shape such as (B, h*w, C)")
+
+
+def _refusal(subject: Subject) -> str | None:
+    """Why no spec could name this constructor."""
+    try:
+        signature_of(subject.cls, subject.kind)
+    except ContractError as error:
+        return error.what
+    return None
 
 
 def _before_star(subject: Subject) -> tuple[str, ...]:

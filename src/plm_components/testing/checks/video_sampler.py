@@ -68,6 +68,8 @@ def timestamps_are_pts(subject: Subject) -> None:
             f"{_where(facts)}: {len(sample.timestamps)} times for {len(sample.indices)} frames",
         )
         for index, time in zip(sample.indices, sample.timestamps, strict=True):
+            if not 0 <= index < facts.num_frames:
+                continue  # indices_exist says so
             want = facts.pts_s[index]
             expect(
                 abs(time - want) < 1e-6, f"{_where(facts)}: frame {index} at {time} s, not {want} s"

@@ -107,4 +107,6 @@ def _loudest(
     window = changed[:, :, row * patch : (row + 1) * patch, column * patch : (column + 1) * patch]
     window += 2 * torch.randn(window.shape, generator=torch.Generator().manual_seed(1))
     moved_N = (part(changed) - part(pixels)).norm(dim=-1).mean(0)
+    if len(moved_N) != grid.num_tokens:
+        raise NotApplicable(f"{len(moved_N)} tokens are no {grid}: see shape_law")
     return divmod(int(moved_N.argmax()), grid.w)
