@@ -11,10 +11,10 @@ SEED ?= $(shell od -An -N3 -tu4 /dev/urandom | tr -d ' ')
 OUT ?= demo
 JOBS ?= 2
 
-# pip says a line a package and nothing else; its errors come through stderr
+# of pip's many lines the large downloads remain; its errors come through stderr
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input
-PROGRESS := | sed -n -e 's/^Collecting \([^ ]*\).*/  finding \1/p' \
-	-e 's/^ *Downloading \(.*\)/  fetching \1/p' \
+PROGRESS := | sed -nE \
+	-e 's/^ *Downloading (.*\/)?([A-Za-z0-9_.]*-[0-9.]*).*\(([0-9]{2,}\.[0-9] MB|[0-9.]+ GB)\).*/  fetching \2 (\3)/p' \
 	-e 's/^Installing collected packages.*/  unpacking (a minute or so)/p'
 
 .PHONY: help demo test lint types bench docs train-tiny examine-tiny clean

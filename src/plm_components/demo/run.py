@@ -55,10 +55,11 @@ def run_demo(
         UsageError: a seed out of range.
     """
     stream = sys.stdout if to is None else to
+    # first, so that weights that are missing leave no half-filled folder behind
+    variant = assemble("plm-tiny") if variant is None else variant
     out.mkdir(parents=True, exist_ok=True)
     image = draw_image(seed, out, _NUM_QUESTIONS)
     video = draw_video(seed, out, _NUM_QUESTIONS)
-    variant = assemble("plm-tiny") if variant is None else variant
     said_of_image = _ask_all(variant, image, "image", stream)
     said_of_video = _ask_all(variant, video, "video", stream)
     story = Story(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -83,14 +84,19 @@ class Story:
 
 def draw_sheet(story: Story) -> Image.Image:
     """Draws the story, ``WIDTH`` pixels wide and as high as it needs."""
-    # drawn on paper that is too high, then cut below the last line
-    page = Page(Image.new("RGB", (WIDTH, 4000), PAPER))
-    _header(page, story)
-    _image_section(page, story)
-    _video_section(page, story)
-    page.y += 2 * GAP
-    page.text(MARGIN, page.y, story.footer, SMALL, SOFT)
-    return page.canvas.crop((0, 0, WIDTH, page.y + SMALL + MARGIN))
+    height = 2000
+    while True:
+        # on paper that is high enough, then cut below the last line
+        page = Page(Image.new("RGB", (WIDTH, height), PAPER))
+        _header(page, story)
+        _image_section(page, story)
+        _video_section(page, story)
+        page.y += 2 * GAP
+        page.text(MARGIN, page.y, story.footer, SMALL, SOFT)
+        bottom = page.y + SMALL + MARGIN
+        if bottom <= height:
+            return page.canvas.crop((0, 0, WIDTH, bottom))
+        height = bottom
 
 
 class Page:
@@ -139,6 +145,7 @@ def _disc(right: bool) -> Image.Image:
     return large.resize((MARK, MARK), Image.Resampling.LANCZOS)
 
 
+@cache
 def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     """The typeface Pillow carries."""
     return ImageFont.load_default(size)
