@@ -444,6 +444,12 @@ class TestSaveAndLoad:
             "vision_encoder came from plm-components 0.0.1, comes from plm-components 0.1.0"
         )
 
+    def test_weights_under_another_spec_of_the_same_shapes_are_told(self, saved: Path) -> None:
+        spec = tiny_spec(weights=f"plm:{saved}")
+        assert plm.assemble(spec).differences == ()
+        other = plm.assemble(spec, overrides=["decoder.rope_theta=10000.0"])
+        assert other.differences == ("decoder.rope_theta was 500000.0, is 10000.0",)
+
     def test_loading_maps_the_file_and_copies_nothing(self, tmp_path: Path) -> None:
         overrides = ["decoder.vocab_size=400000", "decoder.dim=64"]
         path = tiny(overrides=overrides).save(tmp_path / "big")

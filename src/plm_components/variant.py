@@ -18,7 +18,6 @@ from plm_components.assembly import (
     Wish,
     as_dtype,
     assemble_tree,
-    compare,
     dtype_name,
     localised,
     require_installed,
@@ -124,9 +123,7 @@ def load(
     wish = Wish(
         torch.device(device), as_dtype(dtype or saved_in), verify=verify, base=directory.resolve()
     )
-    variant = Variant(tree, assemble_tree(tree, where_from, wish))
-    variant.differences = tuple(compare(lock, variant.lock))
-    return variant
+    return Variant(tree, assemble_tree(tree, where_from, wish))
 
 
 class Variant:
@@ -139,7 +136,7 @@ class Variant:
         spec: The spec it was assembled from, canonical.
         lock: Which distribution and version built each part.
         receipt: Where each part's tensors come from, and which were never trained.
-        differences: What is installed here and differs from the lock of a loaded variant.
+        differences: What was built here and differs from the lock beside its weights, in words.
         features: Features of images and videos asked about before.
     """
 
@@ -147,7 +144,7 @@ class Variant:
         self.model: PerceptionLM = assembled.model
         self.lock: Lock = assembled.lock
         self.receipt: Receipt = assembled.receipt
-        self.differences: tuple[str, ...] = ()
+        self.differences: tuple[str, ...] = assembled.differences
         self.features = FeatureCache()
         self._tree = tree
         self._processor = assembled.processor

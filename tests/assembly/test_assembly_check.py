@@ -350,6 +350,18 @@ def test_a_part_that_cannot_be_built_leaves_its_neighbours_unverified() -> None:
     assert report.edits == ("decoder.num_layers=1",)
 
 
+def test_layers_that_cannot_run_on_meta_are_noted_and_nothing_else() -> None:
+    config = {
+        "model_type": "qwen3", "vocab_size": 300, "hidden_size": 32, "num_hidden_layers": 1,
+        "intermediate_size": 48, "num_attention_heads": 4, "num_key_value_heads": 2,
+        "head_dim": 8, "max_position_embeddings": 256,
+    }  # fmt: skip
+    report = check(tiny_spec(decoder={"type": "hf", "config": config}))
+    assert faults_of(report) == []
+    assert report.rows[3].output == "(B, L, 300)"
+    assert all(note.startswith("not verified: the layers of decoder (") for note in report.notes)
+
+
 def test_tokenizer_files_that_are_absent_are_not_a_fault(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -11,7 +11,7 @@ import torch
 from plm_components.assembly.build import build_slot
 from plm_components.assembly.examination import Examination
 from plm_components.assembly.examine import PartCache, examine
-from plm_components.assembly.lock import Lock, lock_of
+from plm_components.assembly.lock import Lock, compare, lock_of
 from plm_components.assembly.repair import mend
 from plm_components.assembly.unfit import UnfitError
 from plm_components.assembly.weights import (
@@ -23,9 +23,9 @@ from plm_components.assembly.weights import (
     model_of,
     open_weights,
     receipt_for,
-    saved_facts,
+    saved_lock,
 )
-from plm_components.checkpoints import Receipt
+from plm_components.checkpoints import Receipt, StoredTensors
 from plm_components.errors import PlmError, TokenizerError, UsageError
 from plm_components.model.perception_lm import PerceptionLM
 from plm_components.model.processor import Processor
@@ -65,12 +65,14 @@ class Assembled:
         processor: Or the error that whoever needs it gets.
         lock: Of the parts, and of the weights where they have one.
         receipt: Of the tensors.
+        differences: Between the lock beside the weights and what was built here, in words.
     """
 
     model: PerceptionLM
     processor: Processor | PlmError
     lock: Lock
     receipt: Receipt
+    differences: tuple[str, ...] = ()
 
 
 def assemble_tree(tree: SpecTree, zoo: Zoo, wish: Wish) -> Assembled:
@@ -89,24 +91,38 @@ def assemble_tree(tree: SpecTree, zoo: Zoo, wish: Wish) -> Assembled:
         raise UnfitError(faults, edits)
     tokenizer_error = _complete_tokenizer(exam, wish)
     model = model_of(exam)
-    lock, receipt = _fill(exam, model, wish)
-    freeze(exam)
     processor = tokenizer_error or _processor(exam, model)
-    return Assembled(model, processor, lock, receipt)
-
-
-def _fill(exam: Examination, model: PerceptionLM, wish: Wish) -> tuple[Lock, Receipt]:
-    lock = lock_of(exam.tree)
     stored = open_weights(exam, wish.base)
     if stored is not None:
-        facts = saved_facts(stored, verify=wish.verify)
-        look = is_worth_reading(stored, wish.verify)
-        fill_from(model, stored, device=wish.device, dtype=wish.dtype, look=look)
-        receipt = receipt_for(model, stored, facts)
-        return (lock if facts is None else lock.with_weights(facts)), receipt
-    if wish.init == "random":
-        return lock, fill_at_random(model, device=wish.device, dtype=wish.dtype, seed=wish.seed)
-    return lock, leave_on_meta(model)
+        assembled = _with_stored(exam, model, processor, stored, wish)
+    else:
+        assembled = Assembled(model, processor, lock_of(tree), _fresh(model, wish))
+    freeze(exam)
+    return assembled
+
+
+def _with_stored(
+    exam: Examination,
+    model: PerceptionLM,
+    processor: Processor | PlmError,
+    stored: StoredTensors,
+    wish: Wish,
+) -> Assembled:
+    saved = saved_lock(stored, verify=wish.verify)
+    look = is_worth_reading(stored, wish.verify)
+    fill_from(model, stored, device=wish.device, dtype=wish.dtype, look=look)
+    receipt = receipt_for(model, stored, saved)
+    lock = lock_of(exam.tree)
+    if saved is None:
+        return Assembled(model, processor, lock, receipt)
+    whole = lock if saved.weights is None else lock.with_weights(saved.weights)
+    return Assembled(model, processor, whole, receipt, tuple(compare(saved, lock)))
+
+
+def _fresh(model: PerceptionLM, wish: Wish) -> Receipt:
+    if wish.init == "meta":
+        return leave_on_meta(model)
+    return fill_at_random(model, device=wish.device, dtype=wish.dtype, seed=wish.seed)
 
 
 def require_init(tree: SpecTree, init: object) -> None:

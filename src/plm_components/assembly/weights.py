@@ -162,8 +162,8 @@ def open_weights(exam: Examination, relative_to: Path | None) -> StoredTensors |
     return open_origin(parse_origin(exam.tree.weights, where="weights"), relative_to=relative_to)
 
 
-def saved_facts(stored: StoredTensors, *, verify: bool | None) -> LockedWeights | None:
-    """What the lock beside some tensors says of them; None without a lock.
+def saved_lock(stored: StoredTensors, *, verify: bool | None) -> Lock | None:
+    """The lock beside some tensors; None where there is none.
 
     Args:
         stored: The tensors.
@@ -175,21 +175,22 @@ def saved_facts(stored: StoredTensors, *, verify: bool | None) -> LockedWeights 
     path = stored.paths[0].parent / LOCK_FILE
     if not path.is_file():
         return None
-    facts = Lock.from_json(path.read_text(encoding="utf-8"), where=str(path)).weights
-    if facts is None:
-        return None
-    same = stored.num_bytes == facts.num_bytes and len(stored.shapes) == facts.num_tensors
-    if same and is_worth_reading(stored, verify):
-        same = stored.sha256() == facts.sha256
-    if not same:
+    lock = Lock.from_json(path.read_text(encoding="utf-8"), where=str(path))
+    if lock.weights is not None:
+        _require_same(stored, lock.weights, with_hash=is_worth_reading(stored, verify))
+    return lock
+
+
+def _require_same(stored: StoredTensors, saved: LockedWeights, *, with_hash: bool) -> None:
+    same = stored.num_bytes == saved.num_bytes and len(stored.shapes) == saved.num_tensors
+    if not same or (with_hash and stored.sha256() != saved.sha256):
         raise CheckpointError(
             "The weights are not those the lock beside them was written for.",
             where=_place(stored),
-            expected=f"{facts.num_tensors} tensors, {facts.num_bytes:,} bytes, "
-            f"sha256 {facts.sha256[:12]}",
+            expected=f"{saved.num_tensors} tensors, {saved.num_bytes:,} bytes, "
+            f"sha256 {saved.sha256[:12]}",
             fix="copy the whole directory again from where it came",
         )
-    return facts
 
 
 def is_worth_reading(stored: StoredTensors, verify: bool | None) -> bool:
@@ -197,10 +198,10 @@ def is_worth_reading(stored: StoredTensors, verify: bool | None) -> bool:
     return stored.num_bytes < SMALL_BYTES if verify is None else verify
 
 
-def receipt_for(model: PerceptionLM, stored: StoredTensors, facts: LockedWeights | None) -> Receipt:
+def receipt_for(model: PerceptionLM, stored: StoredTensors, lock: Lock | None) -> Receipt:
     """Where the tensors just read come from: what their lock says, else the place itself."""
-    if facts is not None:
-        return facts.origins.read_from(stored.origin)
+    if lock is not None and lock.weights is not None:
+        return lock.weights.origins.read_from(stored.origin)
     return receipt_of(tensors_of(model).tensors, "not recorded", via=stored.origin)
 
 

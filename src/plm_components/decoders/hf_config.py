@@ -140,9 +140,14 @@ def small_copy(config: PretrainedConfig) -> PretrainedConfig:
 def _shorten_layer_lists(small: PretrainedConfig, num_layers: int) -> None:
     kinds = list(getattr(small, "layer_types", None) or [])
     # two layers, of two kinds where there are two
-    other = next((index for index, kind in enumerate(kinds) if kind != kinds[0]), 1)
+    other = next(
+        (index for index, kind in enumerate(kinds) if kind != kinds[0]), min(1, num_layers - 1)
+    )
     for name, value in list(vars(small).items()):
-        if isinstance(value, list | tuple) and len(value) == num_layers > 1:
+        # of one layer, any list of one thing would seem to be a list of layers
+        if num_layers == 1 and name != "layer_types":
+            continue
+        if isinstance(value, list | tuple) and len(value) == num_layers:
             setattr(small, name, [value[0], value[other]])
 
 
