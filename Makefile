@@ -41,8 +41,11 @@ lint: $(VENV)/.installed-dev  ## ruff: lint and format
 types: $(VENV)/.installed-dev  ## mypy --strict on src
 	@$(BIN)/mypy
 
-bench: $(VENV)/.installed-dev  ## attention and pooling over the registry, checked before timed
-	@OMP_WAIT_POLICY=passive $(BIN)/python -m pytest benchmarks -o addopts= --benchmark-only
+# about five minutes on two idle cores; BENCH takes further options of pytest
+bench: $(VENV)/.installed-dev  ## attention, pooling, projector over the registry: checked, then timed
+	@OMP_WAIT_POLICY=passive $(BIN)/python -m pytest benchmarks -o addopts= --benchmark-only \
+		--benchmark-columns=median,iqr,rounds --benchmark-group-by=group \
+		--benchmark-max-time=0.5 $(BENCH)
 
 train-tiny: $(VENV)/.installed  ## train plm-tiny from scratch: under an hour on two cores (TRAIN=--resume)
 	@$(BIN)/python -m plm_components.training.tiny $(TRAIN)
