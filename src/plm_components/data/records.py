@@ -64,7 +64,8 @@ def encode_mp4(frames_FHW3: Any, path: Path, rate: int, *, crf: int = 23) -> Non
         rate: Frames per second.
         crf: x264's quality, 0 (lossless) to 51.
     """
-    with av.open(str(path), "w") as container:
+    # bitexact: no time of writing in the header
+    with av.open(str(path), "w", options={"fflags": "+bitexact"}) as container:
         stream = container.add_stream("libx264", rate=rate)
         stream.height, stream.width = frames_FHW3.shape[1:3]
         stream.pix_fmt = "yuv420p"
