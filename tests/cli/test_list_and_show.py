@@ -6,6 +6,7 @@ import json
 
 import yaml
 
+from plm_components.spec import shipped_specs
 from plm_components.zoo import KINDS, list_components
 
 
@@ -39,6 +40,13 @@ def test_the_list_for_people_has_a_line_a_part(plm) -> None:
         ["pooling/adaptive", "available"],
         ["pooling/mean", "available"],
     ]
+
+
+def test_the_whole_list_ends_with_the_specs(plm) -> None:
+    last = plm("list").out.splitlines()[-1]
+
+    assert last == f"specs: {', '.join(shipped_specs())}  (plm show SPEC)"
+    assert "plm-tiny" in last
 
 
 def test_an_unknown_kind_is_told_the_nearest(plm) -> None:

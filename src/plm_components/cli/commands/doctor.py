@@ -17,6 +17,7 @@ _GROUPED = frozenset(
         "safetensors",
         "omegaconf",
         "pluggy",
+        "packaging",
         "pillow",
         "numpy",
         "rich",

@@ -9,6 +9,7 @@ from typing import Any
 
 from plm_components.cli.offered import offered_zoo
 from plm_components.cli.output import print_json, print_table
+from plm_components.spec import shipped_specs
 from plm_components.zoo import KINDS, Entry, Zoo, list_components
 
 
@@ -26,6 +27,8 @@ def run(args: argparse.Namespace) -> int:
         print_json([describe(entry) for entry in entries])
     else:
         _print(entries)
+        if args.kind is None:
+            print(f"\nspecs: {', '.join(shipped_specs())}  (plm show SPEC)")
     _warn(zoo)
     return 0
 
