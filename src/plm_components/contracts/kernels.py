@@ -70,7 +70,9 @@ def refuse_unsupported(
     """
 
     def refuse(asked: str, can: str, fix: str) -> None:
-        raise UnsupportedError(f"{address} cannot do {asked}.", where=address, expected=can, fix=fix)
+        raise UnsupportedError(
+            f"{address} cannot do {asked}.", where=address, expected=can, fix=fix
+        )
 
     other = "choose another attention part for this slot: attention=eager does everything"
     if type(mask) not in support.masks:
