@@ -12,6 +12,7 @@ from plm_components.zoo import Component, hookimpl
 # kind, package: name, class, summary
 _TABLE = {
     ("vision_encoder", "vision_encoders"): (
+        ("pe", "PEVisionEncoder", "native Perception Encoder; its attention is a part"),
         (
             "timm",
             "TimmVisionEncoder",
