@@ -1,13 +1,16 @@
-"""Writes the pages that are generated from the code: ``make docs``.
+"""Writes what is generated in the pages: ``make docs``.
 
-``docs/components.md`` lists every part of ours with its options. A test compares the page with what
-this file would write.
+``docs/components.md`` lists every part of ours with its options; ``docs/plm-tiny.md`` and a block
+of the README give plm-tiny's figures, as ``make figures`` measured them. A test compares the pages
+with what this file would write.
 """
 
 from __future__ import annotations
 
 import inspect
+import json
 import re
+import sys
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -16,8 +19,11 @@ from typing import Any
 from plm_components.spec import Option, Slot, signature_of
 from plm_components.zoo import KINDS, Entry, Kind, list_components
 
-PAGE = Path(__file__).with_name("components.md")
-HEAD = """\
+HERE = Path(__file__).parent
+README = HERE.parent / "README.md"
+_BLOCK = re.compile(r"(?<=<!-- figures -->\n).*?(?=<!-- /figures -->)", re.S)
+
+COMPONENTS_HEAD = """\
 # Components
 
 Every part that ships, by kind. Written by `make docs` from the constructors: do not edit.
@@ -29,7 +35,7 @@ A row is an option of the spec with its type and default, or a slot for a nested
 def components_page() -> str:
     """The whole page."""
     kinds = (_kind_section(kind) for kind in KINDS.values())
-    return "\n".join([HEAD, *kinds])
+    return "\n".join([COMPONENTS_HEAD, *kinds])
 
 
 def _kind_section(kind: Kind) -> str:
@@ -94,6 +100,65 @@ def _cell(text: str) -> str:
     return text.replace("``", "`").replace("|", "\\|")
 
 
+TINY_HEAD = """\
+# plm-tiny, measured
+
+Exact match, letter for letter, on held-out scenes: pictures as PNG, JPEG and WebP files, clips as
+mp4, every question asked alone. *Best constant* is what the single best answer to that type of
+question would score; *another scene* asks the same questions over another scene's file. Measured by
+`make figures`, written by `make docs`: do not edit.
+"""
+
+
+def tiny_page(figures: dict[str, Any]) -> str:
+    """Figures by type of question."""
+    where = (
+        f"Weights {figures['weights_sha256'][:12]}; {figures['scenes']:,} scenes of each kind.\n"
+    )
+    sections = [_tiny_section(medium, figures[medium]) for medium in ("image", "video")]
+    return "\n".join([TINY_HEAD, where, *sections])
+
+
+def _tiny_section(medium: str, scores: dict[str, dict[str, float]]) -> str:
+    head = "| type | questions | plm-tiny | best constant | another scene |\n|---|--:|--:|--:|--:|"
+    rows = [_score_row(name, one) for name, one in scores.items()]
+    return "\n".join([f"## {medium.title()}s\n", head, *rows, ""])
+
+
+def _score_row(name: str, one: dict[str, float]) -> str:
+    shares = (f"{100 * one[key]:.1f} %" for key in ("exact", "constant", "shuffled"))
+    return f"| {name} | {one['count']:,} | {' | '.join(shares)} |"
+
+
+def readme_with(figures: dict[str, Any], text: str) -> str:
+    """The README with its block of figures written anew."""
+    return _BLOCK.sub(lambda _: _readme_block(figures), text)
+
+
+def _readme_block(figures: dict[str, Any]) -> str:
+    head = (
+        "| | questions | plm-tiny | best constant answer | shown another scene |\n"
+        "|---|--:|--:|--:|--:|"
+    )
+    rows = [_score_row(f"{kind}s", figures[kind]["all"]) for kind in ("image", "video")]
+    share, name, kind = min(
+        (one["exact"], name, kind)
+        for kind in ("image", "video")
+        for name, one in figures[kind].items()
+    )
+    told = f"The weakest type of question is `{name}` of {kind}s: {100 * share:.1f} %."
+    return "\n".join([head, *rows, "", told, ""])
+
+
+def main() -> None:
+    """Writes every page."""
+    (HERE / "components.md").write_text(components_page(), encoding="utf-8")
+    if not (HERE / "plm-tiny.json").exists():
+        sys.exit("docs/components.md is written; plm-tiny has no figures yet: make figures")
+    figures = json.loads((HERE / "plm-tiny.json").read_text(encoding="utf-8"))
+    (HERE / "plm-tiny.md").write_text(tiny_page(figures), encoding="utf-8")
+    README.write_text(readme_with(figures, README.read_text(encoding="utf-8")), encoding="utf-8")
+
+
 if __name__ == "__main__":
-    PAGE.write_text(components_page(), encoding="utf-8")
-    print(f"wrote {PAGE}")
+    main()

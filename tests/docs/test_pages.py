@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -49,11 +51,47 @@ def test_every_link_to_a_file_leads_somewhere(page: str) -> None:
     assert missing == []
 
 
-def test_the_page_of_components_is_what_the_code_says() -> None:
-    generate = _load(ROOT / "docs" / "generate.py")
+@pytest.fixture(scope="module")
+def generate() -> ModuleType:
+    return _load(ROOT / "docs" / "generate.py")
+
+
+@pytest.fixture(scope="module")
+def figures() -> Any:
+    return json.loads((ROOT / "docs" / "plm-tiny.json").read_text(encoding="utf-8"))
+
+
+def test_the_page_of_components_is_what_the_code_says(generate: ModuleType) -> None:
     written = (ROOT / "docs" / "components.md").read_text(encoding="utf-8")
 
     assert written == generate.components_page(), "make docs writes it again"
+
+
+def test_the_figures_in_the_pages_are_the_measured_ones(generate: ModuleType, figures: Any) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "plm-tiny.md").read_text(encoding="utf-8")
+
+    assert page == generate.tiny_page(figures), "make docs writes it again"
+    assert readme == generate.readme_with(figures, readme), "make docs writes it again"
+    assert "| images |" in readme
+    assert "| videos |" in readme
+
+
+def test_the_figures_are_those_of_the_weights_that_ship(figures: Any) -> None:
+    measure = _load(ROOT / "docs" / "figures.py")
+
+    assert figures["weights_sha256"] == measure.shipped_hash(), "make figures measures again"
+    assert figures["scenes"] == 1000
+
+
+@pytest.mark.parametrize(("medium", "least"), [("image", 0.97), ("video", 0.95)])
+def test_plm_tiny_sees(figures: Any, medium: str, least: float) -> None:
+    scores = figures[medium]
+
+    assert scores["all"]["exact"] >= least
+    assert [name for name, one in scores.items() if one["exact"] < 0.88] == []
+    # over another scene it knows about as much as the best constant answer
+    assert scores["all"]["shuffled"] <= scores["all"]["constant"] + 0.12
 
 
 def test_the_picture_of_the_demo_is_small_enough_to_look_at() -> None:
