@@ -180,6 +180,17 @@ def test_what_the_encoder_decides_cannot_be_set(key, fix):
     assert caught.value.fix == fix
 
 
+def test_a_null_argument_is_refused_since_timm_drops_it():
+    with pytest.raises(SpecError) as caught:
+        TimmVisionEncoder(image_size=112, model_args={**_TINY, "init_values": None})
+    assert str(caught.value) == (
+        "timm leaves out arguments that are null, and would keep its own init_values.\n"
+        "  where:    vision_encoder/timm, option model_args.init_values\n"
+        "  expected: a value\n"
+        "  fix:      delete model_args.init_values, or set it to a value"
+    )
+
+
 @pytest.mark.parametrize("layer", [3, -4, 99])
 def test_a_layer_that_is_not_there(layer):
     with pytest.raises(SpecError) as caught:

@@ -46,11 +46,12 @@ def create_backbone(
     """A timm model with random weights, no head, and grids of any shape where it can.
 
     Raises:
-        SpecError: timm knows no such model, or cannot build it from these arguments.
+        SpecError: timm knows no such model, cannot build it so, or would drop an argument.
     """
     _require_known(model)
     asked = {key: _as_tuple(value) for key, value in (model_args or {}).items()}
     _refuse_decided(asked)
+    _refuse_null(asked)
     offered: dict[str, Any] = {"dynamic_img_size": True}
     if image_size is not None:
         offered["img_size"] = image_size
@@ -102,6 +103,18 @@ def _refuse_decided(asked: Mapping[str, Any]) -> None:
                 option=f"model_args.{key}",
                 expected="arguments that this encoder does not decide itself",
                 fix=_DECIDED[key],
+            )
+
+
+def _refuse_null(asked: Mapping[str, Any]) -> None:
+    for key, value in asked.items():
+        if value is None:
+            raise bad_option(
+                f"timm leaves out arguments that are null, and would keep its own {key}.",
+                where=ADDRESS,
+                option=f"model_args.{key}",
+                expected="a value",
+                fix=f"delete model_args.{key}, or set it to a value",
             )
 
 
