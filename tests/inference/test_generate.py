@@ -13,7 +13,15 @@ from plm_components.decoders.hf import HFDecoder
 from plm_components.errors import ContractError, ShapeError, UsageError
 from plm_components.inference import generate
 from plm_components.model import PerceptionLM
-from small_models import make_batch, one_row, small_decoder, small_model
+from small_models import (
+    IMAGE_ID,
+    MatrixProjector,
+    PatchEncoder,
+    make_batch,
+    one_row,
+    small_decoder,
+    small_model,
+)
 
 ROWS = (
     (3, ("image", 1), 4),
@@ -92,6 +100,41 @@ def test_the_very_first_id_can_stop_everything() -> None:
     model, batch = small_model(seed=1), make_batch([(7,)])
     first = slowly(model, batch, 1, [])
     assert list(generate(model, batch, max_new_tokens=5, stop_ids=first, pad_id=0)) == []
+
+
+def model_that_favours(token: int, *, bias: float) -> PerceptionLM:
+    """The token is a media token within the table, and its logit is moved by ``bias``."""
+    model = PerceptionLM(
+        PatchEncoder(),
+        MatrixProjector(),
+        small_decoder(seed=1),
+        media_token_ids=(IMAGE_ID, token),
+    ).eval()
+    plain = model.decoder.logits
+
+    def rigged(hidden: torch.Tensor) -> torch.Tensor:
+        logits = plain(hidden).clone()
+        logits[..., token] += bias
+        return logits
+
+    model.decoder.logits = rigged  # type: ignore[method-assign]
+    return model
+
+
+def test_a_media_token_is_never_said_however_likely() -> None:
+    batch = make_batch([(3,), (7,)], vocab_size=59)
+    avoids = model_that_favours(59, bias=-1000.0)
+    expected = [slowly(avoids, one_row(batch, row), 12, []) for row in range(2)]
+    assert quickly(model_that_favours(59, bias=1000.0), batch) == expected
+
+
+@pytest.mark.parametrize("top_p", [None, 0.5])
+def test_a_media_token_is_never_sampled_however_likely(top_p: float | None) -> None:
+    batch, generator = make_batch([(3,), (7,)], vocab_size=59), Generator().manual_seed(0)
+    options = {"temperature": 2.0, "top_p": top_p, "generator": generator}
+    answers = quickly(model_that_favours(59, bias=1000.0), batch, **options)
+    assert [len(answer) for answer in answers] == [12, 12]
+    assert 59 not in sum(answers, [])
 
 
 def test_answers_come_one_step_at_a_time() -> None:

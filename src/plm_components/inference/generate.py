@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -46,7 +47,8 @@ def generate(
 ) -> Iterator[Tensor]:
     """Continues every row of a batch until it stops.
 
-    Rows may differ in length and media. A row's answer does not depend on the other rows.
+    Rows may differ in length and media. A row's answer does not depend on the other rows. Media
+    tokens are never said: nothing could stand where they do.
 
     Args:
         model: In eval mode, on the device of the batch.
@@ -74,11 +76,11 @@ def generate(
 
     def steps() -> Iterator[Tensor]:
         stops = torch.tensor(tuple(stop_ids), dtype=torch.long, device=lengths_B.device)
+        silent = _never_said(model, lengths_B.device)
         live = _prefill(model, batch, lengths_B, max_new_tokens, feature_cache)
         for left in range(max_new_tokens - 1, -1, -1):
-            ids = next_ids(
-                live.logits_BV, temperature=temperature, top_p=top_p, generator=generator
-            )
+            said_BV = live.logits_BV.index_fill(-1, silent, -math.inf)
+            ids = next_ids(said_BV, temperature=temperature, top_p=top_p, generator=generator)
             live.done_B = live.done_B | torch.isin(ids, stops)
             finished = int(live.done_B.sum())
             if finished == len(ids):
@@ -88,6 +90,12 @@ def generate(
                 _step(model, live, ids.masked_fill(live.done_B, pad_id), finished)
 
     return steps()
+
+
+def _never_said(model: PerceptionLM, device: torch.device) -> Tensor:
+    """Media ids within the decoder's table; others have no logit."""
+    inside = [token for token in model.media_token_ids if token < model.decoder.vocab_size]
+    return torch.tensor(inside, dtype=torch.long, device=device)
 
 
 @torch.no_grad()
