@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+import plm_components
+
 ROOT = Path(__file__).parent.parent.parent
 PAGES = ("README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/components.md")
 
@@ -96,3 +98,22 @@ def test_plm_tiny_sees(figures: Any, medium: str, least: float) -> None:
 
 def test_the_picture_of_the_demo_is_small_enough_to_look_at() -> None:
     assert (ROOT / "docs" / "demo.png").stat().st_size < 300_000
+
+
+def test_the_architecture_names_every_package() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    floors = page.partition("## The floors")[2].partition("## A component")[0]
+    packages = [
+        path.parent.name for path in (ROOT / "src" / "plm_components").glob("*/__init__.py")
+    ]
+
+    assert [name for name in packages if not re.search(rf"\b{name}\b", floors)] == []
+
+
+def test_the_size_of_plm_tiny_is_told_as_it_is() -> None:
+    parameters = plm_components.check("plm-tiny").totals.parameters
+    assert parameters is not None
+
+    for page in ("README.md", "CHANGELOG.md"):
+        text = " ".join((ROOT / page).read_text(encoding="utf-8").split())
+        assert f"{parameters / 1e6:.1f} million parameters" in text
