@@ -13,8 +13,10 @@ import argparse
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -22,6 +24,7 @@ from typing import Any
 # before torch: idle OpenMP threads that spin slow the other core down
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
+import torch
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -34,7 +37,7 @@ from plm_components.data.scene import image_scene, video_scene
 from plm_components.data.video_questions import VIDEO_TYPES
 from plm_components.errors import UsageError
 from plm_components.evaluation.scoring import Answered, Score, score_by_type
-from plm_components.inference import generate
+from plm_components.inference import FeatureCache, generate
 
 # training stays below 5e9, development between 5e9 and 9e9
 HELD_OUT_SEEDS = 9_000_000_000
@@ -60,6 +63,12 @@ def evaluate(
     Raises:
         UsageError: fewer than two scenes, or no questions.
     """
+    for places in _batches(scenes, questions):
+        yield _answer_batch(variant, medium, seed, places, questions)
+
+
+def _batches(scenes: int, questions: int) -> list[range]:
+    """Scenes by their places, a few together; never one alone, which could not swap its medium."""
     if scenes < 2 or questions < 1:
         raise UsageError(
             f"{scenes} scenes and {questions} questions each were asked for.",
@@ -67,57 +76,65 @@ def evaluate(
             expected="at least two scenes, so that media can be swapped, and one question",
             fix="ask for more",
         )
-    turn = _Turns(medium)
-    for start in range(0, scenes, _BATCH):
-        # a last batch of one could not swap its media
-        size = min(_BATCH, scenes - start)
-        seeds = range(seed + start, seed + start + max(2, size))
-        with tempfile.TemporaryDirectory() as folder:
-            yield _answer_batch(variant, medium, seeds, turn, questions, Path(folder))
+    starts = range(0, scenes - 1, _BATCH)
+    return [range(start, scenes if start == starts[-1] else start + _BATCH) for start in starts]
 
 
-class _Turns:
-    """Hands out question types in turn."""
-
-    def __init__(self, medium: str) -> None:
-        self._types = IMAGE_TYPES if medium == "image" else VIDEO_TYPES
-        self._ask = ask_about_image if medium == "image" else ask_about_video
-        self._next = 0
-
-    def questions(self, scene: Scene, number: int) -> list[Question]:
-        """The next types that this scene can be asked about."""
-        lots = Random(f"examine {scene.kind} {scene.seed}")
-        asked: list[Question] = []
-        while len(asked) < number:
-            kind = self._types[self._next % len(self._types)]
-            self._next += 1
-            # some types need a scene where something happens; a few tries find it if it is there
-            found = next((q for _ in range(6) if (q := self._ask(scene, lots, kind))), None)
-            if found is not None:
-                asked.append(found)
-        return asked
+def _questions(scene: Scene, place: int, number: int) -> list[Question]:
+    """Of the types whose turn it is at this place, those the scene can be asked about."""
+    types = IMAGE_TYPES if scene.kind == "image" else VIDEO_TYPES
+    ask = ask_about_image if scene.kind == "image" else ask_about_video
+    lots = Random(f"examine {scene.kind} {scene.seed}")
+    asked: list[Question] = []
+    turn = place * number
+    while len(asked) < number:
+        kind = types[turn % len(types)]
+        turn += 1
+        # some types need a scene where something happens; a few tries find it if it is there
+        found = next((q for _ in range(6) if (q := ask(scene, lots, kind))), None)
+        if found is not None:
+            asked.append(found)
+    return asked
 
 
 def _answer_batch(
-    variant: Any, medium: str, seeds: Sequence[int], turn: _Turns, questions: int, folder: Path
+    variant: Any, medium: str, seed: int, places: range, questions: int
 ) -> list[Answered]:
     draw, write = (image_scene, write_image) if medium == "image" else (video_scene, write_video)
-    scenes = [draw(seed) for seed in seeds]
-    paths = [write(scene, folder) for scene in scenes]
-    asked = [(place, q) for place, s in enumerate(scenes) for q in turn.questions(s, questions)]
-    seen = [(paths[place], question.text) for place, question in asked]
-    # the next scene's medium under this scene's question
-    swapped = [(paths[(place + 1) % len(paths)], question.text) for place, question in asked]
-    answers = ask_all(variant, medium, seen)
-    blind = ask_all(variant, medium, swapped)
+    scenes = [draw(seed + place) for place in places]
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [write(scene, Path(folder)) for scene in scenes]
+        asked = [
+            (n, question)
+            for n, (scene, place) in enumerate(zip(scenes, places, strict=True))
+            for question in _questions(scene, place, questions)
+        ]
+        seen = [(paths[n], question.text) for n, question in asked]
+        # the next scene's medium under this scene's question
+        swapped = [(paths[(n + 1) % len(paths)], question.text) for n, question in asked]
+        cache = FeatureCache()
+        answers = ask_all(variant, medium, seen, cache)
+        blind = ask_all(variant, medium, swapped, cache)
     return [
         Answered(medium, question.type, question.text, question.answer, answer, other)
         for (_, question), answer, other in zip(asked, answers, blind, strict=True)
     ]
 
 
-def ask_all(variant: Any, medium: str, asked: Sequence[tuple[Path, str]]) -> list[str]:
-    """Answers of many questions at once, the same as ``ask`` gives one by one."""
+def ask_all(
+    variant: Any,
+    medium: str,
+    asked: Sequence[tuple[Path, str]],
+    cache: FeatureCache | None = None,
+) -> list[str]:
+    """Answers of many questions at once, the same as ``ask`` gives one by one.
+
+    Args:
+        variant: Who is asked.
+        medium: ``image`` or ``video``.
+        asked: Files and questions.
+        cache: Features of files seen before, as ``ask`` keeps them too.
+    """
     conversations = [
         [{"role": "user", "content": [{"type": medium, medium: str(path)}, _text(text)]}]
         for path, text in asked
@@ -130,6 +147,7 @@ def ask_all(variant: Any, medium: str, asked: Sequence[tuple[Path, str]]) -> lis
         max_new_tokens=_MAX_NEW_TOKENS,
         stop_ids=tokenizer.stop_ids,
         pad_id=tokenizer.pad_id,
+        feature_cache=cache,
     ):
         for row, token in zip(ids, step_B.tolist(), strict=True):
             if token >= 0:
@@ -152,19 +170,54 @@ def table(title: str, scores: dict[str, Score]) -> Table:
     return shown
 
 
+@dataclass(frozen=True)
+class _Work:
+    """One batch of scenes, for whichever process is free."""
+
+    medium: str
+    seed: int
+    places: range
+    questions: int
+
+
+# the variant of this process; a process of the pool assembles it when it starts
+_worker: list[Any] = []
+
+
+def _begin(spec: str) -> None:
+    _worker[:] = [plm.assemble(spec)]
+
+
+def _begin_beside_others(spec: str) -> None:
+    torch.set_num_threads(1)
+    _begin(spec)
+
+
+def _do(work: _Work) -> list[Answered]:
+    return _answer_batch(_worker[0], work.medium, work.seed, work.places, work.questions)
+
+
+@contextmanager
+def _workers(spec: str, processes: int) -> Iterator[Callable[..., Iterable[list[Answered]]]]:
+    """A ``map`` over this process, or over several."""
+    if processes == 1:
+        _begin(spec)
+        yield map
+        return
+    with get_context("spawn").Pool(processes, _begin_beside_others, (spec,)) as pool:
+        yield pool.imap
+
+
 def _run(asked: argparse.Namespace) -> dict[str, Any]:
     console = Console(stderr=True)
-    variant = plm.assemble(asked.spec)
+    batches = _batches(asked.scenes, asked.questions)
     found: dict[str, Any] = {"spec": asked.spec, "seed": asked.seed, "scenes": asked.scenes}
-    with Progress(console=console, transient=True) as progress:
+    bars = Progress(console=console, transient=True)
+    with _workers(asked.spec, asked.processes) as do_all, bars as progress:
         for medium in ("image", "video"):
-            bar = progress.add_task(f"{medium} scenes", total=asked.scenes)
-            answered: list[Answered] = []
-            for batch in evaluate(
-                variant, medium, asked.scenes, seed=asked.seed, questions=asked.questions
-            ):
-                answered += batch
-                progress.advance(bar, _BATCH)
+            works = [_Work(medium, asked.seed, places, asked.questions) for places in batches]
+            done = progress.track(do_all(_do, works), total=len(works), description=f"{medium}s")
+            answered = [one for batch in done for one in batch]
             scores = score_by_type(answered)
             console.print(table(f"{medium}s", scores))
             found[medium] = {name: asdict(one) for name, one in scores.items()}
@@ -179,6 +232,7 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=1000, help="pictures, and as many clips")
     parser.add_argument("--questions", type=int, default=3, help="a scene")
     parser.add_argument("--seed", type=int, default=HELD_OUT_SEEDS, help="of the first scene")
+    parser.add_argument("--processes", type=int, default=2, help="that share the scenes")
     parser.add_argument("--json", action="store_true", help="figures on standard output")
     asked = parser.parse_args()
     found = _run(asked)
