@@ -13,7 +13,7 @@ _TINY: dict[str, Any] = {
         "type": "timm",
         "model": "vit_pe_lang_large_patch14_448",
         "image_size": 56,
-        "model_args": {"embed_dim": 32, "depth": 1, "num_heads": 2, "init_values": None},
+        "model_args": {"embed_dim": 32, "depth": 1, "num_heads": 2},
     },
     "projector": {"type": "avg_pool_mlp", "pool": 2},
     "decoder": {
