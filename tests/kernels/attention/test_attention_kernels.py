@@ -182,6 +182,32 @@ def test_a_mask_changed_in_place_is_seen(kernel: type) -> None:
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("case", CASES)
+def test_every_mask_in_inference_mode(kernel: type, case: str) -> None:
+    queries, keys, mask = CASES[case]
+    tensors = inputs(4, 2, queries, keys)
+    expected = kernel(4, 2, 8)(*tensors, mask)
+    with torch.inference_mode():
+        found = kernel(4, 2, 8)(*tensors, mask)
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+    # what was made there may be used outside of it
+    torch.testing.assert_close(kernel(4, 2, 8)(*tensors, mask), expected, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_a_mask_born_in_inference_mode_and_changed_in_place(kernel: type) -> None:
+    q, k, v = inputs(4, 2, 12, 12)
+    attention = kernel(4, 2, 8)
+    with torch.inference_mode():
+        mask = Documents(torch.tensor([0, 5, 12]))
+        attention(q, k, v, mask)
+        mask.cu_seqlens[1] = 9
+        found = attention(q, k, v, mask)
+    torch.testing.assert_close(found.double(), oracle(q, k, v, mask), rtol=0, atol=2e-5)
+    torch.testing.assert_close(attention(q, k, v, mask), found, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
 def test_masks_are_not_kept_alive(kernel: type) -> None:
     mask = CausalCached(torch.tensor([6, 2]))
     kernel(4, 2, 8)(*inputs(4, 2, 3, 9), mask)

@@ -9,6 +9,9 @@ from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary
 
+import torch
+from torch import Tensor
+
 from plm_components.contracts import CausalCached, Documents, Mask
 
 T = TypeVar("T")
@@ -21,9 +24,16 @@ class MaskMemo(Generic[T]):
         self._made: WeakKeyDictionary[Mask, tuple[Hashable, T]] = WeakKeyDictionary()
 
     def get(self, mask: Mask, sizes: Hashable, make: Callable[[], T]) -> T:
-        """The result of ``make`` for this mask and these sizes, made once."""
+        """The result of ``make`` for this mask and these sizes, made once.
+
+        Under ``torch.inference_mode`` it is made every time: such tensors do not count the writes
+        into them, so nothing would tell that a mask has changed.
+        """
+        tensor = _tensor_of(mask)
+        if torch.is_inference_mode_enabled() or (tensor is not None and tensor.is_inference()):
+            return make()
         # the version counts writes into the tensor: a mask changed in place is made again
-        key = (sizes, _version(mask))
+        key = (sizes, 0 if tensor is None else tensor._version)
         found = self._made.get(mask)
         if found is None or found[0] != key:
             found = (key, make())
@@ -31,7 +41,7 @@ class MaskMemo(Generic[T]):
         return found[1]
 
 
-def _version(mask: Mask) -> int:
+def _tensor_of(mask: Mask) -> Tensor | None:
     if isinstance(mask, Documents):
-        return mask.cu_seqlens._version
-    return mask.lengths_B._version if isinstance(mask, CausalCached) else 0
+        return mask.cu_seqlens
+    return mask.lengths_B if isinstance(mask, CausalCached) else None
