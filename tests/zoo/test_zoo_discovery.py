@@ -178,3 +178,31 @@ def test_a_stale_copy_behind_another_is_not_asked(install, tmp_path, monkeypatch
     monkeypatch.syspath_prepend(str(newer))
     with pytest.raises(UnknownComponentError):
         Zoo.discover().get("projector", "stale")
+
+
+def test_entry_points_that_are_not_text_take_no_one_with_them(install, tmp_path):
+    install("plm_z_whole", GOOD.format(name="z_whole"))
+    info = tmp_path / "foreign-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: foreign\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_bytes(b"[console_scripts]\nf\xfcr = a:b\n")
+    zoo = Zoo.discover()
+    assert zoo.get("projector", "z_whole")
+    [problem] = [one for one in zoo.problems if one.provider.distribution == str(info)]
+    assert problem.error.startswith("UnicodeDecodeError: ")
+
+
+@pytest.mark.parametrize("metadata", [None, "Metadata-Version: 2.1\n", b"Name: \xff\n"])
+def test_a_distribution_without_a_name_is_named_by_its_path(install, tmp_path, metadata):
+    install("plm_z_named", GOOD.format(name="z_named"))
+    install("plm_nameless", GOOD.format(name="nameless"))
+    info = tmp_path / "plm_nameless-1.0.dist-info"
+    (info / "METADATA").unlink()
+    if metadata is not None:
+        data = metadata if isinstance(metadata, bytes) else metadata.encode()
+        (info / "METADATA").write_bytes(data)
+    zoo = Zoo.discover()
+    assert zoo.get("projector", "z_named")
+    [problem] = [one for one in zoo.problems if one.provider.distribution == str(info)]
+    if not isinstance(metadata, bytes):
+        assert problem.error.endswith("The distribution's metadata say no name.")

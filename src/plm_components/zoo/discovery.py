@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import Distribution, EntryPoint, distribution, distributions
 
+from plm_components.errors import PluginError
 from plm_components.zoo.component import Component, Provider
 from plm_components.zoo.hooks import components_of
 
@@ -37,16 +38,41 @@ def installed_plugins() -> Iterator[tuple[Provider, list[Component] | Problem]]:
     Our own loop: pluggy's stops at the first failure and drops a second plugin of one name.
     """
     for found in distributions():
-        if GROUP not in (found.read_text(_FILE) or ""):
-            continue
-        provider = Provider(str(found.metadata["Name"]), str(found.metadata["Version"]))
+        provider = Provider(_place(found), "unknown")
         try:
+            if GROUP not in (found.read_text(_FILE) or ""):
+                continue
+            provider = _provider(found)
             points = _points(found)
         except Exception as error:  # its metadata is whatever someone wrote
             yield provider, _problem(_FILE, provider, error)
             continue
         for point in points:
             yield provider, _components(point, provider)
+
+
+def _place(found: Distribution) -> str:
+    """Its folder of metadata, to name what has no readable name."""
+    return str(getattr(found, "_path", None) or found.locate_file(""))
+
+
+def _provider(found: Distribution) -> Provider:
+    name = _said(found, "Name")
+    if not name:
+        raise PluginError(
+            "The distribution's metadata say no name.",
+            where=_place(found),
+            expected="METADATA with Name and Version, as pip writes it",
+            fix="install it again",
+        )
+    return Provider(name, _said(found, "Version") or "unknown")
+
+
+def _said(found: Distribution, field: str) -> str | None:
+    if not (found.read_text("METADATA") or found.read_text("PKG-INFO")):
+        return None
+    about = found.metadata
+    return str(about[field]) if field in about else None
 
 
 def _points(found: Distribution) -> list[EntryPoint]:
