@@ -72,6 +72,25 @@ def test_an_option_given_with_another_type_belongs_to_that_type(order):
     assert load_spec(BASE, overrides)["projector"] == {"type": "linear", "pool": 4}
 
 
+@pytest.mark.parametrize("typed", [{}, {"type": "usual"}])
+@pytest.mark.parametrize("by", ["base", "override"])
+def test_a_nested_part_of_another_type_keeps_no_option(write, typed, by):
+    block = {**typed, "num_heads": 2, "ffn_dim": 8}
+    base = {"decoder": {"type": "llama", "dim": 4, "block": block}}
+    if by == "override":
+        found = load_spec(base, ["decoder.block.norm_eps=1", "decoder.block.type=other"])
+    else:
+        write("base.yaml", OmegaConf.to_yaml(base))
+        found = load_spec(
+            write("top.yaml", "base: ./base.yaml\ndecoder: {block: {norm_eps: 1, type: other}}\n")
+        )
+    assert found["decoder"] == {
+        "type": "llama",
+        "dim": 4,
+        "block": {"norm_eps": 1, "type": "other"},
+    }
+
+
 def test_a_later_override_wins():
     assert load_spec(BASE, ["projector.pool=3", "projector.pool=5"])["projector"]["pool"] == 5
 

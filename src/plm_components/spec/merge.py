@@ -12,22 +12,35 @@ from plm_components.spec.read import parse_yaml
 def merge(base: Any, delta: Any) -> Any:
     """``delta`` over ``base``; neither is changed.
 
-    Mappings merge key by key. Lists, numbers and text are replaced. A mapping whose ``type``
-    differs from the base's replaces it whole, so no option of another part survives; bare text
-    over a part is short for ``{type: text}``.
+    Mappings merge key by key. Lists, numbers and text are replaced. A mapping with a ``type``
+    that the base does not say replaces it whole, so no option of another part survives; bare
+    text over a part is short for ``{type: text}``.
     """
+    return _merged(base, delta, same_part=False)
+
+
+def _merged(base: Any, delta: Any, *, same_part: bool) -> Any:
+    """``same_part``: what has no type and what has one speak of one part, as overrides do."""
     if isinstance(base, Mapping) and isinstance(delta, str) and "type" in base:
         delta = {"type": delta}
     if isinstance(base, str) and isinstance(delta, Mapping):
         base = {"type": base}
     if not isinstance(base, Mapping) or not isinstance(delta, Mapping):
         return delta
-    if "type" in base and "type" in delta and base["type"] != delta["type"]:
+    if _is_another_part(base, delta, same_part=same_part):
         return dict(delta)
     merged = dict(base)
     for key, value in delta.items():
-        merged[key] = merge(base[key], value) if key in base else value
+        merged[key] = _merged(base[key], value, same_part=same_part) if key in base else value
     return merged
+
+
+def _is_another_part(base: Mapping[str, Any], delta: Mapping[str, Any], *, same_part: bool) -> bool:
+    if "type" not in delta:
+        return False
+    if "type" not in base:  # a nested part of the default type, which only a signature knows
+        return not same_part
+    return bool(base["type"] != delta["type"])
 
 
 def overrides_tree(overrides: Sequence[str]) -> dict[str, Any]:
@@ -40,7 +53,7 @@ def overrides_tree(overrides: Sequence[str]) -> dict[str, Any]:
     faults: list[Fault] = []
     for override in overrides:
         try:
-            tree = merge(tree, _one(override))
+            tree = _merged(tree, _one(override), same_part=True)
         except SpecError as error:
             faults.extend(error.faults)
     if faults:
