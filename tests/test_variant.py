@@ -30,6 +30,11 @@ from small_specs import WORDS, tiny_spec
 
 WriteVideo = Callable[..., Path]
 RED = Image.new("RGB", (120, 60), (200, 20, 20))
+LLAMA = {
+    "model_type": "llama", "vocab_size": 300, "hidden_size": 32, "num_hidden_layers": 1,
+    "intermediate_size": 48, "num_attention_heads": 4, "num_key_value_heads": 2,
+    "max_position_embeddings": 256, "tie_word_embeddings": True,
+}  # fmt: skip
 
 
 def tiny(seed: int = 0, overrides: list[str] | None = None, **options: Any) -> plm.Variant:
@@ -273,6 +278,25 @@ class TestAsk:
         variant.features.clear()
         assert variant.ask("what moves?", image=RED, max_new_tokens=12) == fresh != before
 
+    @pytest.mark.parametrize("slots", [{}, {"decoder": {"type": "hf", "config": LLAMA}}])
+    def test_inference_mode_changes_no_answer(self, slots: dict[str, Any]) -> None:
+        variant, options = tiny(slots=slots), {"image": RED, "max_new_tokens": 6}
+        expected, logits = variant.ask("what moves?", **options), logits_of(variant)
+        with torch.inference_mode():
+            assert variant.ask("what moves?", **options) == expected
+            assert torch.equal(logits_of(variant), logits)
+            stream = variant.ask("what moves?", **options, stream=True)
+        assert "".join(stream) == expected
+        assert variant.ask("what moves?", **options) == expected
+
+    def test_a_variant_assembled_in_inference_mode_answers_and_forgets_old_features(self) -> None:
+        with torch.inference_mode():
+            variant = tiny()
+            answer = variant.ask("what moves?", image=RED, max_new_tokens=6)
+            variant.ask("what moves?", image=RED, max_new_tokens=6)
+        assert answer == tiny().ask("what moves?", image=RED, max_new_tokens=6)
+        assert variant.features.hits == 0
+
     def test_on_meta_there_is_nothing_to_ask(self) -> None:
         variant = plm.assemble(tiny_spec(), init="meta")
         with pytest.raises(UsageError) as caught:
@@ -348,17 +372,12 @@ class TestSaveAndLoad:
         assert all(torch.equal(stored[name], state[name]) for name in stored)
 
     def test_a_tied_transformers_decoder(self, tmp_path: Path) -> None:
-        config = {
-            "model_type": "llama", "vocab_size": 300, "hidden_size": 32, "num_hidden_layers": 1,
-            "intermediate_size": 48, "num_attention_heads": 4, "num_key_value_heads": 2,
-            "max_position_embeddings": 256, "tie_word_embeddings": True,
-        }  # fmt: skip
-        variant = tiny(slots={"decoder": {"type": "hf", "config": config}})
+        variant = tiny(slots={"decoder": {"type": "hf", "config": LLAMA}})
         path = variant.save(tmp_path / "v")
         stored = load_file(path / "model.safetensors")
         assert (
             sum(t.numel() for t in stored.values())
-            == plm.check(tiny_spec(decoder={"type": "hf", "config": config})).totals.parameters
+            == plm.check(tiny_spec(decoder={"type": "hf", "config": LLAMA})).totals.parameters
         )
         again = plm.load(path)
         model = again.model.decoder.model

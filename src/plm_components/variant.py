@@ -447,9 +447,14 @@ def _refuse_other_formats(directory: Path) -> None:
 
 
 def _fingerprint(model: PerceptionLM) -> object:
-    """Changes when the weights that make features do, in place or not."""
+    """Changes when the weights that make features do, in place or not.
+
+    Never the same twice for weights made under ``torch.inference_mode``, which count no writes.
+    """
     names = ("vision_encoder.", "projector.")
     watched = [p for name, p in model.named_parameters() if name.startswith(names)]
+    if any(p.is_inference() for p in watched):
+        return object()
     first = torch.stack([p.detach().reshape(-1)[0].float() for p in watched if p.numel()])
     return [(id(p), p._version) for p in watched], first.tolist()
 
