@@ -323,5 +323,18 @@ def test_blocks_must_share_a_head_size() -> None:
 
     with pytest.raises(ContractError, match=r"2 blocks with head sizes \[8, 16\]"):
         LlamaDecoder(dim=32, num_layers=2, vocab_size=9, max_positions=9, block=block)
-    with pytest.raises(ContractError, match="0 blocks"):
-        LlamaDecoder(dim=32, num_layers=0, vocab_size=9, max_positions=9, block=block)
+
+
+@pytest.mark.parametrize("num_layers", [0, -1, 10_001, 1_000_000_000])
+def test_absurd_numbers_of_layers_are_refused_before_one_is_built(num_layers: int) -> None:
+    def block(index: int) -> PrenormGQASwiGLUBlock:
+        raise AssertionError(f"block {index} was built")
+
+    with pytest.raises(ContractError) as caught:
+        LlamaDecoder(dim=32, num_layers=num_layers, vocab_size=9, max_positions=9, block=block)
+    assert str(caught.value) == (
+        f"A decoder of {num_layers} layers cannot be built.\n"
+        "  where:    decoder/llama, num_layers\n"
+        "  expected: 1 to 10000 layers\n"
+        "  fix:      set num_layers to what the checkpoint has, such as 16"
+    )

@@ -16,13 +16,16 @@ from plm_components.errors import ContractError
 from plm_components.kernels.norms import RMSNorm
 from plm_components.kernels.rotary import HalfSplitRotary, RopeScaling
 
+# far above any decoder there is: a slip of the keyboard ends in an error, not in a full memory
+MAX_LAYERS = 10_000
+
 
 class LlamaDecoder(nn.Module):
     """Llama 3: blocks, rotary positions with Llama 3.1's stretch, a final norm.
 
     Args:
         dim: Channels.
-        num_layers: Blocks.
+        num_layers: Blocks, 1 to 10,000.
         vocab_size: Rows of the embedding table.
         max_positions: Longest request it accepts.
         block: Makes the block of a layer index.
@@ -38,7 +41,8 @@ class LlamaDecoder(nn.Module):
         x_BLD ``(B, L, dim)`` -> hidden ``(B, L, dim)`` -> logits ``(B, L, vocab_size)``.
 
     Raises:
-        ContractError: blocks whose heads differ in size, since they share one rotary table.
+        ContractError: ``num_layers`` out of its range, or blocks whose heads differ in size,
+            since they share one rotary table.
 
     Source:
         arXiv 2407.21783.
@@ -63,6 +67,7 @@ class LlamaDecoder(nn.Module):
         tie_embeddings: bool = True,
     ) -> None:
         super().__init__()
+        _require_buildable(num_layers)
         self.width, self.vocab_size, self.max_positions = dim, vocab_size, max_positions
         self.embed_tokens = nn.Embedding(vocab_size, dim)
         self.layers = nn.ModuleList(block(index) for index in range(num_layers))  # type: ignore[misc]
@@ -126,6 +131,16 @@ class LlamaDecoder(nn.Module):
         self.norm.init_weights()
 
 
+def _require_buildable(num_layers: int) -> None:
+    if not 1 <= num_layers <= MAX_LAYERS:
+        raise ContractError(
+            f"A decoder of {num_layers} layers cannot be built.",
+            where="decoder/llama, num_layers",
+            expected=f"1 to {MAX_LAYERS} layers",
+            fix="set num_layers to what the checkpoint has, such as 16",
+        )
+
+
 def _head_dim(blocks: list[DecoderBlock]) -> int:
     sizes = {block.head_dim for block in blocks}
     if len(sizes) == 1:
@@ -133,6 +148,6 @@ def _head_dim(blocks: list[DecoderBlock]) -> int:
     raise ContractError(
         f"{len(blocks)} blocks with head sizes {sorted(sizes)}.",
         where="decoder/llama, block",
-        expected="at least one block, all of one head_dim: they share a rotary table",
-        fix="set num_layers to 1 or more and give every layer the same head_dim",
+        expected="blocks of one head_dim: they share a rotary table",
+        fix="give every layer the same head_dim",
     )
