@@ -11,6 +11,7 @@ import torch
 import plm_components as plm
 from plm_components.assembly import Report, check
 from plm_components.errors import PluginError, SpecError, UsageError
+from plm_components.spec import shipped_specs
 from plm_components.zoo import Zoo
 from small_specs import tiny_spec
 
@@ -350,7 +351,7 @@ def test_a_part_that_cannot_be_built_leaves_its_neighbours_unverified() -> None:
     assert report.edits == ("decoder.num_layers=1",)
 
 
-def test_layers_that_cannot_run_on_meta_are_noted_and_nothing_else() -> None:
+def test_layers_of_a_transformers_decoder_run_on_meta() -> None:
     config = {
         "model_type": "qwen3", "vocab_size": 300, "hidden_size": 32, "num_hidden_layers": 1,
         "intermediate_size": 48, "num_attention_heads": 4, "num_key_value_heads": 2,
@@ -359,7 +360,14 @@ def test_layers_that_cannot_run_on_meta_are_noted_and_nothing_else() -> None:
     report = check(tiny_spec(decoder={"type": "hf", "config": config}))
     assert faults_of(report) == []
     assert report.rows[3].output == "(B, L, 300)"
-    assert all(note.startswith("not verified: the layers of decoder (") for note in report.notes)
+    assert report.notes == ()
+
+
+@pytest.mark.parametrize("name", shipped_specs())
+def test_the_layers_of_every_shipped_spec_are_verified(name: str) -> None:
+    report = check(name)
+    assert report.ok
+    assert [note for note in report.notes if "layers" in note] == []
 
 
 def test_tokenizer_files_that_are_absent_are_not_a_fault(

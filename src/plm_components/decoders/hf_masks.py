@@ -73,9 +73,12 @@ def _is_plain(mask: Mask, positions_BL: Tensor, cache: HFCache | None) -> bool:
         return aligned and positions_BL.shape[1] == 1
     if not isinstance(mask, Causal) or (cache is not None and cache.rows.longest):
         return False
+    # without a mask transformers looks at positions for packed documents, and meta has no values
+    if positions_BL.is_meta:
+        return False
     # positions that jump would be taken for packed documents
     steps = positions_BL[:, 1:] - positions_BL[:, :-1]
-    return positions_BL.device.type == "meta" or bool((steps == 1).all())
+    return bool((steps == 1).all())
 
 
 def _near(positions_BL: Tensor, cache: HFCache | None, window: int) -> Tensor:
