@@ -223,3 +223,20 @@ def test_more_positions_than_the_decoder_has() -> None:
         model(torch.ones(1, 9, dtype=torch.long))
     assert caught.value.what == "9 positions, and the decoder has 8."
     assert "raise decoder.max_positions" in caught.value.fix
+
+
+@torch.no_grad()
+def test_positions_in_the_cache_count() -> None:
+    model = small_model(small_decoder(max_positions=8))
+    ids = make_batch([(7,)]).input_ids_BL
+    cache = model.decoder.new_cache(1, 16, torch.float32, "cpu")
+    model.hidden(ids[:, :5], cache=cache)
+    model.hidden(ids[:, :3], cache=cache)
+    with pytest.raises(ContractError) as caught:
+        model.hidden(ids[:, :1], cache=cache)
+    assert str(caught.value) == (
+        "9 positions, and the decoder has 8.\n"
+        "  where:    PerceptionLM.hidden, input_ids\n"
+        "  expected: at most 8 positions, those in the cache included\n"
+        "  fix:      use fewer tiles or frames, a shorter text, or raise decoder.max_positions"
+    )

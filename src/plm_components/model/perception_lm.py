@@ -159,10 +159,17 @@ class PerceptionLM(nn.Module):
 
     def _positions(self, input_ids_BL: Tensor, cache: Cache | None) -> Tensor:
         rows, length = input_ids_BL.shape
-        if length > self.decoder.max_positions:
-            raise _too_long(length, self.decoder.max_positions)
+        end = length + _longest(cache)
+        if end > self.decoder.max_positions:
+            raise _too_long(end, self.decoder.max_positions)
         new_1L = torch.arange(length, device=input_ids_BL.device)[None]
         return new_1L.expand(rows, -1) if cache is None else new_1L + cache.lengths_B[:, None]
+
+
+def _longest(cache: Cache | None) -> int:
+    if cache is None or cache.lengths_B.is_meta:
+        return 0
+    return max(cache.lengths_B.tolist(), default=0)
 
 
 def _called(part: Any, *args: Any, **kwargs: Any) -> Tensor:
@@ -206,6 +213,6 @@ def _too_long(length: int, max_positions: int) -> ContractError:
     return ContractError(
         f"{length} positions, and the decoder has {max_positions}.",
         where="PerceptionLM.hidden, input_ids",
-        expected=f"at most {max_positions} positions",
+        expected=f"at most {max_positions} positions, those in the cache included",
         fix="use fewer tiles or frames, a shorter text, or raise decoder.max_positions",
     )
