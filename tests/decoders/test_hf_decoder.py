@@ -305,6 +305,19 @@ def test_a_wrong_configuration_is_one_clear_error(
     assert caught.value.fix.startswith(fix)
 
 
+@pytest.mark.parametrize("max_positions", [0, -1])
+def test_no_position_is_refused(max_positions: int) -> None:
+    config = {"model_type": "gpt2", "n_embd": 32, "n_layer": 1, "n_head": 2, "vocab_size": 60}
+    with pytest.raises(ContractError) as caught:
+        HFDecoder(config=config, max_positions=max_positions)
+    assert str(caught.value) == (
+        f"A decoder of {max_positions} positions holds no token.\n"
+        "  where:    decoder/hf, max_positions\n"
+        "  expected: 1 or more, or null for what the configuration says\n"
+        "  fix:      delete decoder.max_positions"
+    )
+
+
 def test_a_missing_directory_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(ContractError, match="No configuration can be read from") as caught:
         HFDecoder(path=str(tmp_path))

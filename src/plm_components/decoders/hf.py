@@ -35,8 +35,8 @@ class HFDecoder(nn.Module):
         x_BLD ``(B, L, D)`` -> hidden ``(B, L, D)`` -> logits ``(B, L, V)``.
 
     Raises:
-        ContractError: not exactly one of path and config, a key the model does not know, or a
-            model that, taken apart, does not give its own logits.
+        ContractError: not exactly one of path and config, a key the model does not know, no
+            position, or a model that, taken apart, does not give its own logits.
     """
 
     __plm_kind__: ClassVar[str] = "decoder"
@@ -56,7 +56,9 @@ class HFDecoder(nn.Module):
         self.model: Any = hf_calls.build_model(found, implementation)
         self.width: int = found.hidden_size
         self.vocab_size: int = found.vocab_size
-        self.max_positions = max_positions or _max_positions(found)
+        self.max_positions = _max_positions(found) if max_positions is None else max_positions
+        if self.max_positions < 1:
+            raise _no_room(self.max_positions)
         # a cast of the model must not round rotary frequencies: their dtypes are remembered
         self._buffer_dtypes = {name: buffer.dtype for name, buffer in self.model.named_buffers()}
         self._hide_tied_weights()
@@ -132,6 +134,15 @@ class HFDecoder(nn.Module):
                 setattr(owner, leaf, buffer.to(dtype))
                 changed = True
         return changed
+
+
+def _no_room(max_positions: int) -> ContractError:
+    return ContractError(
+        f"A decoder of {max_positions} positions holds no token.",
+        where="decoder/hf, max_positions",
+        expected="1 or more, or null for what the configuration says",
+        fix="delete decoder.max_positions",
+    )
 
 
 def _max_positions(config: PretrainedConfig) -> int:
