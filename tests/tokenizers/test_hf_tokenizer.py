@@ -395,6 +395,17 @@ def test_a_token_the_vocabulary_lacks_is_named(tmp_path: Path) -> None:
     )
 
 
+def test_no_stop_token_is_refused(llama: str) -> None:
+    with pytest.raises(TokenizerError) as caught:
+        HFTokenizer(path=llama, stop_tokens=[])
+    assert str(caught.value) == (
+        "No token ends an answer: stop_tokens is empty.\n"
+        f"  where:    {llama}, stop_tokens\n"
+        "  expected: one or more tokens of the vocabulary, or null for the template's own\n"
+        "  fix:      delete tokenizer.stop_tokens"
+    )
+
+
 def test_jinja_without_a_template_is_refused(llama: str) -> None:
     with pytest.raises(TokenizerError, match="has no chat template"):
         HFTokenizer(path=llama, template="jinja")

@@ -59,7 +59,8 @@ class HFTokenizer:
         system_prompt: In place of the template's own; an empty string for no system turn.
 
     Raises:
-        TokenizerError: files that are missing or damaged, or tokens the vocabulary lacks.
+        TokenizerError: files that are missing or damaged, tokens the vocabulary lacks, or no
+            token that ends an answer.
     """
 
     def __init__(
@@ -163,6 +164,8 @@ class HFTokenizer:
         self, tokens: Sequence[str] | None, generation: Mapping[str, Any]
     ) -> tuple[int, ...]:
         if tokens is not None:
+            if not tokens:
+                raise _endless(self._path)
             return tuple(self._id(token) for token in tokens)
         if isinstance(self._template, Template) and self._template.special_roles:
             return tuple(self._id(_SPELLING[role]) for role in self._template.stop_roles)
@@ -176,6 +179,15 @@ class HFTokenizer:
     def _pad_id(self) -> int:
         pad = self._configured.get("pad_token")
         return self._ids[pad] if pad in self._ids else self.stop_ids[0]
+
+
+def _endless(path: str) -> TokenizerError:
+    return TokenizerError(
+        "No token ends an answer: stop_tokens is empty.",
+        where=f"{path}, stop_tokens",
+        expected="one or more tokens of the vocabulary, or null for the template's own",
+        fix="delete tokenizer.stop_tokens",
+    )
 
 
 def _configured_tokens(config: Mapping[str, Any]) -> dict[str, str]:
