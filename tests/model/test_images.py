@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from collections.abc import Callable
@@ -191,6 +192,13 @@ def test_the_whole_text(tmp_path: Path) -> None:
 def test_a_directory_is_named(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="it is a directory"):
         read_image(tmp_path)
+
+
+@pytest.mark.parametrize("look", [image_size, read_image])
+def test_a_pipe_is_not_waited_for(look: Callable[[Path], object], tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(MediaError, match="cannot be read: it is no regular file"):
+        look(tmp_path / "a.png")
 
 
 def test_a_broken_pil_image_is_named(tmp_path: Path) -> None:

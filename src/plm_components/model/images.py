@@ -82,6 +82,9 @@ def _opened(source: Path | Image.Image) -> Iterator[Image.Image]:
             if isinstance(source, Image.Image):
                 yield source
                 return
+            # a pipe would be waited for without end
+            if not source.is_file():
+                raise FileNotFoundError
             with Image.open(source, formats=_known_formats()) as image:
                 yield image
     # decoders raise anything on hostile bytes: SyntaxError, struct.error, ZeroDivisionError, …
@@ -106,6 +109,8 @@ def _reason(source: Path | Image.Image, error: Exception) -> str:
             return "there is no such file"
         if source.is_dir():
             return "it is a directory"
+        if not source.is_file():
+            return "it is no regular file"
         if source.stat().st_size == 0:
             return "the file is empty"
     if isinstance(error, UnidentifiedImageError):
