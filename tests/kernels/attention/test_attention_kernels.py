@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import weakref
 from itertools import pairwise
 
@@ -215,17 +214,6 @@ def test_masks_are_not_kept_alive(kernel: type) -> None:
     del mask
     gc.collect()
     assert gone() is None
-
-
-@pytest.mark.skipif(
-    "PLM_SLOW_TESTS" not in os.environ,
-    reason="compiles C++ for a minute and a half: set PLM_SLOW_TESTS=1 to run it",
-)
-def test_compiled_flex_is_the_same_function() -> None:
-    q, k, v = inputs(4, 2, 12, 12)
-    mask = Documents(torch.tensor([0, 5, 12]))
-    found = FlexAttention(4, 2, 8, compiled=True)(q, k, v, mask)
-    torch.testing.assert_close(found.double(), oracle(q, k, v, mask), rtol=0, atol=2e-5)
 
 
 def test_flex_refuses_gradients_on_a_cpu_and_says_why() -> None:

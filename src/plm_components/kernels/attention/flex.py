@@ -32,14 +32,13 @@ _BLOCKS: MaskMemo[BlockMask] = MaskMemo()
 class FlexAttention:
     """``flex_attention``, forward only on a CPU (torch has no backward there).
 
-    A query that sees no key gets zeros.
+    A query that sees no key gets zeros. Without ``torch.compile``, which is not verified here yet,
+    torch materialises all scores.
 
     Args:
         num_heads: Query heads.
         num_kv_heads: Key/value heads, a divisor of ``num_heads``.
         head_dim: Channels of one head.
-        compiled: Fuse it with ``torch.compile``: seconds on the first call of every shape. Without
-            it torch materialises all scores.
     """
 
     __plm_kind__: ClassVar[str] = "attention"
@@ -52,12 +51,9 @@ class FlexAttention:
         backward=frozenset({"cuda"}),
     )
 
-    def __init__(
-        self, num_heads: int, num_kv_heads: int, head_dim: int, *, compiled: bool = False
-    ) -> None:
+    def __init__(self, num_heads: int, num_kv_heads: int, head_dim: int) -> None:
         check_heads("attention/flex", num_heads, num_kv_heads, head_dim)
         self.num_heads, self.num_kv_heads, self.head_dim = num_heads, num_kv_heads, head_dim
-        self._attend: Callable[..., Any] = _compiled() if compiled else _unfused
 
     def __call__(self, q_BHLh: Tensor, k_BGSh: Tensor, v_BGSh: Tensor, mask: Mask) -> Tensor:
         """``(B,H,L,h), (B,G,S,h), (B,G,S,h)`` -> ``(B,H,L,h)`` in the dtype of q."""
@@ -70,7 +66,7 @@ class FlexAttention:
         if not torch.is_grad_enabled():
             # on a CPU torch refuses tensors that could have a gradient even where none is made
             q_BHLh, k_BGSh, v_BGSh = q_BHLh.detach(), k_BGSh.detach(), v_BGSh.detach()
-        out_BHLh: Tensor = self._attend(
+        out_BHLh: Tensor = _unfused(
             q_BHLh,
             k_BGSh,
             v_BGSh,
@@ -80,14 +76,9 @@ class FlexAttention:
         return out_BHLh
 
 
-def _compiled() -> Callable[..., Any]:
-    # one program a shape: with symbolic shapes torch 2.15 writes C++ that does not compile
-    return torch.compile(_FLEX, dynamic=False)
-
-
 def _unfused(*args: Tensor, **kwargs: Any) -> Any:
     with warnings.catch_warnings():
-        # torch warns on every uncompiled call; the option says it already
+        # torch warns on every uncompiled call; the class says it already
         warnings.filterwarnings("ignore", message="flex_attention called without torch.compile")
         return _FLEX(*args, **kwargs)
 
