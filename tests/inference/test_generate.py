@@ -214,8 +214,15 @@ def test_more_than_the_decoder_holds_is_refused_before_anything_runs() -> None:
 def test_requests_without_sense() -> None:
     model, batch = small_model(), make_batch([(7,)])
     options: dict[str, Any] = {"stop_ids": [], "pad_id": 0}
-    with pytest.raises(UsageError, match="max_new_tokens is 0"):
-        generate(model, batch, max_new_tokens=0, **options)
+    for number, shown in ((0, "0"), ("4", "'4'"), (2.5, "2.5"), (True, "True")):
+        with pytest.raises(UsageError) as caught:
+            generate(model, batch, max_new_tokens=number, **options)
+        assert str(caught.value) == (
+            f"max_new_tokens is {shown}.\n"
+            "  where:    generate\n"
+            "  expected: a whole number, 1 or more\n"
+            "  fix:      set max_new_tokens=64"
+        )
     with pytest.raises(UsageError, match=r"temperature is -1\.0"):
         generate(model, batch, max_new_tokens=2, temperature=-1.0, **options)
     empty = Batch(batch.input_ids_BL, torch.zeros_like(batch.input_ids_BL), None, ())

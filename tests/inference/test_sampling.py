@@ -46,11 +46,29 @@ def test_bf16_logits_are_sampled_in_fp32() -> None:
     assert 0 <= int(next_ids(logits, temperature=1.0, top_p=0.5)) < 50_000
 
 
+@pytest.mark.parametrize("temperature", [1e-40, 5e-324, 1e-20])
+def test_the_coldest_is_the_likeliest(temperature: float) -> None:
+    logits = torch.tensor([[0.0, 3.0, -torch.inf], [5.0, 4.0, 4.9]])
+    assert next_ids(logits, temperature=temperature).tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("temperature", [1e30, 1e300, 10**400])
+def test_the_hottest_is_uniform_and_says_nothing_impossible(temperature: float) -> None:
+    logits = torch.tensor([0.0, 3.0, -torch.inf]).expand(10_000, -1)
+    ids = next_ids(logits, temperature=temperature, generator=Generator().manual_seed(0))
+    found = ids.bincount(minlength=3) / len(ids)
+    torch.testing.assert_close(found, torch.tensor([0.5, 0.5, 0.0]), rtol=0, atol=0.02)
+
+
 @pytest.mark.parametrize(
     ("options", "what"),
     [
         ({"temperature": -0.5}, "temperature is -0.5."),
         ({"temperature": float("nan")}, "temperature is nan."),
+        ({"temperature": float("inf")}, "temperature is inf."),
+        ({"temperature": "x"}, "temperature is 'x'."),
+        ({"temperature": True}, "temperature is True."),
+        ({"temperature": 1.0, "top_p": "x"}, "top_p is 'x'."),
         ({"temperature": 1.0, "top_p": 0.0}, "top_p is 0.0."),
         ({"temperature": 1.0, "top_p": 1.5}, "top_p is 1.5."),
     ],

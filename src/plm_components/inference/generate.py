@@ -66,7 +66,8 @@ def generate(
         Stop ids themselves do not appear; the iterator ends when every row has stopped.
 
     Raises:
-        UsageError: max_new_tokens below 1, or sampling options that make no sense.
+        UsageError: max_new_tokens below 1 or no whole number, or sampling options that make no
+            sense.
         ShapeError: a row without a token.
         ContractError: prompt and answer together exceed the decoder's positions.
     """
@@ -146,11 +147,11 @@ def _scatter(ids: Tensor, live: _Live, num_rows: int) -> Tensor:
 def _check_request(
     model: PerceptionLM, batch: Batch, lengths: list[int], max_new_tokens: int
 ) -> None:
-    if max_new_tokens < 1:
+    if type(max_new_tokens) is not int or max_new_tokens < 1:
         raise UsageError(
-            f"max_new_tokens is {max_new_tokens}.",
+            f"max_new_tokens is {max_new_tokens!r}.",
             where="generate",
-            expected="1 or more",
+            expected="a whole number, 1 or more",
             fix="set max_new_tokens=64",
         )
     if 0 in lengths:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Generator, Tensor
 
 from plm_components.errors import UsageError
+
+# fp32 divides by these; what lies beyond is as good as the likeliest id, or as any id
+_COLDEST, _HOTTEST = 1e-30, 1e30
 
 
 def next_ids(
@@ -27,12 +32,14 @@ def next_ids(
         ``(B,)`` int64.
 
     Raises:
-        UsageError: temperature below 0 or top_p outside (0, 1].
+        UsageError: temperature below 0 or infinite, or top_p outside (0, 1].
     """
     check_sampling(temperature, top_p)
     if temperature == 0:
         return logits_BV.argmax(-1)
-    probabilities_BV = (logits_BV.float() / temperature).softmax(-1)
+    # from the largest down, so that no division overflows upwards
+    below_BV = logits_BV.float() - logits_BV.float().amax(-1, keepdim=True)
+    probabilities_BV = (below_BV / min(max(temperature, _COLDEST), _HOTTEST)).softmax(-1)
     if top_p is not None:
         probabilities_BV = _nucleus(probabilities_BV, top_p)
     return torch.multinomial(probabilities_BV, 1, generator=generator).squeeze(1)
@@ -40,20 +47,24 @@ def next_ids(
 
 def check_sampling(temperature: float, top_p: float | None) -> None:
     """UsageError where the two make no sense."""
-    if not temperature >= 0:
+    if not _is_number(temperature) or not 0 <= temperature < math.inf:
         raise UsageError(
-            f"temperature is {temperature}.",
+            f"temperature is {temperature!r}.",
             where="sampling",
             expected="0 for the likeliest id, or a positive number",
             fix="set temperature=0, or for example 0.7",
         )
-    if top_p is not None and not 0 < top_p <= 1:
+    if top_p is not None and not (_is_number(top_p) and 0 < top_p <= 1):
         raise UsageError(
-            f"top_p is {top_p}.",
+            f"top_p is {top_p!r}.",
             where="sampling",
             expected="a probability above 0 and at most 1",
             fix="set top_p=0.9, or leave it out",
         )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _nucleus(probabilities_BV: Tensor, top_p: float) -> Tensor:
