@@ -7,6 +7,7 @@ import pytest
 from plm_components.contracts import VideoFacts
 from plm_components.errors import MediaError
 from plm_components.model.clips import cut_clip
+from plm_components.model.messages import ClipRule
 from plm_components.video_samplers.plm_uniform import PLMUniformSampler
 
 PATH = Path("a.mp4")
@@ -38,9 +39,44 @@ def facts_of(num_frames: int, fps: float) -> VideoFacts:
     ],
 )
 def test_the_published_rule(start_s: float, end_s: float, first: int, last: int) -> None:
-    clip = cut_clip(PATH, facts_of(100, 10), start_s, end_s)
-    assert (clip.first, clip.first + clip.facts.num_frames - 1) == (first, last)
-    assert clip.start_s == pytest.approx(first / 10)
+    reversed_ = start_s is not None and end_s is not None and end_s <= start_s
+    for rule in ("published",) if reversed_ else ("published", "exact"):
+        clip = cut_clip(PATH, facts_of(100, 10), start_s, end_s, rule=rule)
+        assert (clip.first, clip.first + clip.facts.num_frames - 1) == (first, last)
+        assert clip.start_s == pytest.approx(first / 10)
+
+
+@pytest.mark.parametrize(("start_s", "end_s"), [(3.0, 1.0), (2.0, 2.0)])
+def test_a_clip_that_ends_before_it_starts_is_refused(start_s: float, end_s: float) -> None:
+    with pytest.raises(MediaError) as caught:
+        cut_clip(PATH, facts_of(100, 10), start_s, end_s)
+    assert str(caught.value) == (
+        f"The clip ends at {end_s:g} s and starts at {start_s:g} s.\n"
+        "  where:    a.mp4\n"
+        "  expected: start_s below end_s\n"
+        "  fix:      exchange them, or leave one out"
+    )
+
+
+@pytest.mark.parametrize(("rule", "first"), [("exact", 29), ("published", 28)])
+def test_a_time_whose_product_floats_round_down(rule: ClipRule, first: int) -> None:
+    assert cut_clip(PATH, facts_of(200, 100), 0.29, 1.0, rule=rule).first == first
+
+
+@pytest.mark.parametrize("fps", [10, 24, 25, 29.97, 30, 59.94, 100])
+def test_every_frames_own_time_is_that_frame(fps: float) -> None:
+    facts = facts_of(200, fps)
+    firsts = [cut_clip(PATH, facts, number / fps).first for number in range(200)]
+    assert firsts == list(range(200))
+
+
+def test_where_frames_are_not_equally_long_their_own_times_count() -> None:
+    # one frame a second for four seconds, then ten a second for six
+    times = (*map(float, range(4)), *(4 + number / 10 for number in range(60)))
+    facts = VideoFacts(64, 6.4, 10.0, times, (0,), 64, 48)
+    clip = cut_clip(PATH, facts, 2.5, 4.25)
+    assert (clip.first, clip.start_s) == (2, 2.0)
+    assert clip.facts.num_frames == 5
 
 
 def test_a_clip_is_a_video_of_its_own() -> None:
@@ -74,7 +110,7 @@ def test_sampling_a_clip_is_sampling_between_its_ends(
 ) -> None:
     fps = 29.97
     facts = facts_of(2700, fps)
-    clip = cut_clip(PATH, facts, start_s, end_s)
+    clip = cut_clip(PATH, facts, start_s, end_s, rule="published")
     sample = PLMUniformSampler(max_frames=most).sample(clip.facts)
     expected = reference_positions(2700, fps, int(start_s * fps), min(int(end_s * fps), 2699), most)
     assert [clip.first + index for index in sample.indices] == expected

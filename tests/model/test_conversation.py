@@ -70,7 +70,13 @@ def test_a_video_with_its_times() -> None:
         "conversations": talk("<video>\nWhat?", "A"),
     }
     (video, text) = messages_from_record(record)[0]["content"]
-    assert video == {"type": "video", "video": Path("v.mp4"), "start_s": 2, "end_s": 5.5}
+    assert video == {
+        "type": "video",
+        "video": Path("v.mp4"),
+        "start_s": 2,
+        "end_s": 5.5,
+        "clip_rule": "published",
+    }
     assert text == said("What?")
     parse_conversation(messages_from_record(record))
 

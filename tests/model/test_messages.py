@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from plm_components.errors import TokenizerError
+from plm_components.errors import MediaError, TokenizerError
 from plm_components.model.messages import ImagePart, Message, VideoPart, parse_conversation
 
 PICTURE = Image.new("RGB", (2, 2))
@@ -98,6 +98,10 @@ FAULTS = {
         user({"type": "video", "video": "a.mp4", "start": 1}), "The key 'start' is unknown.",
         "conversation[0].content[0]",
     ),
+    "clip rule": (
+        user({"type": "video", "video": "a.mp4", "clip_rule": "exakt"}),
+        "The clip rule 'exakt' is unknown.", "conversation[0].content[0].clip_rule",
+    ),
     "media of the assistant": (
         [{"role": "assistant", "content": [{"type": "image", "image": "a.png"}]}],
         "An image stands in a turn of the assistant.", "conversation[0].content[0]",
@@ -108,7 +112,8 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_one_clear_error(fault: str) -> None:
     conversation, what, where = FAULTS[fault]
-    with pytest.raises(TokenizerError) as caught:
+    of_media = where.endswith((".image", ".video", "_s", ".clip_rule"))
+    with pytest.raises(MediaError if of_media else TokenizerError) as caught:
         parse_conversation(conversation)
     assert (caught.value.what, caught.value.where) == (what, where)
 

@@ -280,6 +280,23 @@ def test_a_sampler_that_breaks_its_promise_is_named(write_video) -> None:
     assert caught.value.where == "video_sampler _LyingSampler"
 
 
+class _StandingClock(PLMUniformSampler):
+    def sample(self, facts: VideoFacts, *, peek: object = None) -> Sample:
+        return Sample((1, 1, 3), (0.5, 0.5, 0.5))
+
+
+def test_a_sampler_whose_times_do_not_rise_is_named(write_video) -> None:
+    sampler = _StandingClock(max_frames=4)
+    with pytest.raises(ContractError) as caught:
+        build(video_sampler=sampler)(ask({"type": "video", "video": write_video()}))
+    assert str(caught.value) == (
+        "The sampler gave frames [1, 1, 3] the times [0.5, 0.5, 0.5].\n"
+        "  where:    video_sampler _StandingClock\n"
+        "  expected: times that rise from each frame to a later one\n"
+        "  fix:      mend the sampler: its contract stands in plm_components.contracts.media"
+    )
+
+
 class _LyingTiler(SingleTiler):
     def __call__(self, image: Image.Image) -> torch.Tensor:
         return super().__call__(image).repeat(2, 1, 1, 1)

@@ -21,7 +21,8 @@ def messages_from_record(
 
     One image (or a list of one) and a video stand before the first human text, and their
     placeholders are deleted from every human turn; several images replace the literal ``<image>``
-    of human turns, in order. Without ``conversations``, ``text`` is a caption.
+    of human turns, in order. Without ``conversations``, ``text`` is a caption. Times become frames
+    by the published rule, which swaps reversed ones.
 
     Args:
         record: ``conversations`` (``from`` human or assistant, ``value``) or ``text``, and
@@ -80,8 +81,12 @@ def _media(record: Mapping[str, Any], root: Path, where: str) -> list[dict[str, 
         what = "The record has both an image and a video."
         _refuse(what, where, "image or video, not both", "make two records of it")
     if video is not None:
-        times = {"start_s": record.get("start_time"), "end_s": record.get("end_time")}
-        return [{"type": "video", "video": root / _path(video, f"{where}.video"), **times}]
+        clip = {
+            "start_s": record.get("start_time"),
+            "end_s": record.get("end_time"),
+            "clip_rule": "published",
+        }
+        return [{"type": "video", "video": root / _path(video, f"{where}.video"), **clip}]
     listed = images if isinstance(images, list) else [] if images is None else [images]
     return [{"type": "image", "image": root / _path(one, f"{where}.image")} for one in listed]
 

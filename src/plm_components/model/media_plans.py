@@ -94,7 +94,8 @@ class MediaPlanner:
         if reader is None or sampler is None or transform is None:
             slots = ("frame_transform", "video_sampler", "video_reader")
             raise _no_part("video", [slot for slot in slots if getattr(self, slot) is None], where)
-        clip = cut_clip(part.video, reader.facts(part.video), part.start_s, part.end_s)
+        facts = reader.facts(part.video)
+        clip = cut_clip(part.video, facts, part.start_s, part.end_s, rule=part.clip_rule)
         sample = sampler.sample(clip.facts, peek=_peek_into(reader, part.video, clip.first))
         _check_sample(sample, clip, sampler)
         indices = tuple(clip.first + index for index in sample.indices)
@@ -141,11 +142,24 @@ def _check_sample(sample: Sample, clip: Clip, sampler: VideoSampler) -> None:
     inside = all(0 <= index < clip.facts.num_frames for index in indices)
     few_enough = 0 < len(indices) <= sampler.max_frames_per_video()
     if in_order and inside and few_enough and len(times) == len(indices):
+        _check_times(sample, sampler)
         return
     raise ContractError(
         f"The sampler chose frames {list(indices)} at {len(times)} times.",
         where=f"video_sampler {type(sampler).__name__}",
         expected=f"1 to {sampler.max_frames_per_video()} frames in order, each within "
         f"0..{clip.facts.num_frames - 1} and with its time",
+        fix="mend the sampler: its contract stands in plm_components.contracts.media",
+    )
+
+
+def _check_times(sample: Sample, sampler: VideoSampler) -> None:
+    chosen = zip(sample.indices, sample.timestamps, strict=True)
+    if all(a == b or at < then for (a, at), (b, then) in pairwise(chosen)):
+        return
+    raise ContractError(
+        f"The sampler gave frames {list(sample.indices)} the times {list(sample.timestamps)}.",
+        where=f"video_sampler {type(sampler).__name__}",
+        expected="times that rise from each frame to a later one",
         fix="mend the sampler: its contract stands in plm_components.contracts.media",
     )

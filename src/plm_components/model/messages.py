@@ -2,6 +2,7 @@
 
 ``[{"role": "user", "content": "text" | [{"type": "text", "text": …}, {"type": "image", "image": …},
 {"type": "video", "video": …, "start_s": …, "end_s": …}]}, …]``; media stand where they are heard.
+A video's ``clip_rule`` is ``"published"`` where times become frames as in PerceptionLM's own code.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NoReturn, TypeAlias, cast, get_args
+from typing import Any, Literal, NoReturn, TypeAlias, cast, get_args
 
 from PIL import Image
 
 from plm_components.contracts.text import Role
-from plm_components.errors import TokenizerError
+from plm_components.errors import MediaError, PlmError, TokenizerError
 
 ImageSource: TypeAlias = Path | Image.Image
 
@@ -28,6 +29,10 @@ class ImagePart:
     image: ImageSource
 
 
+# how times become frames: see model/clips.py
+ClipRule: TypeAlias = Literal["exact", "published"]
+
+
 @dataclass(frozen=True)
 class VideoPart:
     """A video, or a clip of one, within a message; times in seconds of the file."""
@@ -35,6 +40,7 @@ class VideoPart:
     video: Path
     start_s: float | None = None
     end_s: float | None = None
+    clip_rule: ClipRule = "exact"
 
 
 Part: TypeAlias = str | ImagePart | VideoPart
@@ -52,7 +58,7 @@ _ROLES = get_args(Role)
 _CONTENT_KEYS = {
     "text": (("text",), ()),
     "image": (("image",), ()),
-    "video": (("video",), ("start_s", "end_s")),
+    "video": (("video",), ("start_s", "end_s", "clip_rule")),
 }
 
 
@@ -66,6 +72,7 @@ def parse_conversation(conversation: object, where: str = "conversation") -> tup
     Raises:
         TokenizerError: no message, an unknown role, content type or key, a key that is missing or
             of another type, or a medium outside a user turn.
+        MediaError: an image, a video or a time that is none.
     """
     if not _is_list(conversation) or not conversation:
         what = "A conversation holds no message." if conversation == [] else _not_a(conversation)
@@ -109,8 +116,9 @@ def _parse_part(part: object, role: str, where: str) -> Part:
         _refuse(what, where, "media in user turns only", "move it into a user turn")
     if kind == "image":
         return ImagePart(_image_source(fields["image"], f"{where}.image"))
-    start_s, end_s = (_seconds(fields.get(key), f"{where}.{key}") for key in optional)
-    return VideoPart(_path(fields["video"], f"{where}.video"), start_s, end_s)
+    start_s, end_s = (_seconds(fields.get(key), f"{where}.{key}") for key in ("start_s", "end_s"))
+    rule = _clip_rule(fields.get("clip_rule", "exact"), f"{where}.clip_rule")
+    return VideoPart(_path(fields["video"], f"{where}.video"), start_s, end_s, rule)
 
 
 def _fields(
@@ -138,10 +146,12 @@ def _text(value: object, where: str) -> str:
 
 def _path(value: object, where: str) -> Path:
     if not isinstance(value, str | Path):
-        _refuse(_not_a(value), where, "the path of a file", "save it to a file and pass its path")
+        fix = "save it to a file and pass its path"
+        _refuse(_not_a(value), where, "the path of a file", fix, MediaError)
     if "://" in str(value):
         what = f"{str(value)!r} is an address on a network."
-        _refuse(what, where, "the path of a file on this machine", "download it first")
+        expected = "the path of a file on this machine"
+        _refuse(what, where, expected, "download it first", MediaError)
     return Path(value).expanduser()
 
 
@@ -150,7 +160,7 @@ def _image_source(value: object, where: str) -> ImageSource:
         return value
     if not isinstance(value, str | Path):
         fix = "convert it: PIL.Image.fromarray(array)"
-        _refuse(_not_a(value), where, "the path of a file, or a PIL image", fix)
+        _refuse(_not_a(value), where, "the path of a file, or a PIL image", fix, MediaError)
     return _path(value, where)
 
 
@@ -160,8 +170,19 @@ def _seconds(value: object, where: str) -> float | None:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not math.isfinite(cast("float", value)) or cast("float", value) < 0:
         what = f"{value!r} is no time."
-        _refuse(what, where, "seconds from the start of the file, 0 or more", "pass a number")
+        expected = "seconds from the start of the file, 0 or more"
+        _refuse(what, where, expected, "pass a number", MediaError)
     return float(cast("float", value))
+
+
+def _clip_rule(value: object, where: str) -> ClipRule:
+    if value not in get_args(ClipRule):
+        expected = f"one of: {', '.join(get_args(ClipRule))}"
+        fix = _suggest(value, get_args(ClipRule))
+        raise MediaError(
+            f"The clip rule {value!r} is unknown.", where=where, expected=expected, fix=fix
+        )
+    return cast("ClipRule", value)
 
 
 def _is_list(value: object) -> bool:
@@ -177,5 +198,7 @@ def _suggest(word: object, known: Sequence[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else f"use one of: {', '.join(known)}"
 
 
-def _refuse(what: str, where: str, expected: str, fix: str) -> NoReturn:
-    raise TokenizerError(what, where=where, expected=expected, fix=fix)
+def _refuse(
+    what: str, where: str, expected: str, fix: str, error: type[PlmError] = TokenizerError
+) -> NoReturn:
+    raise error(what, where=where, expected=expected, fix=fix)
