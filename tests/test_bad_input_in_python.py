@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import plm_components as plm
-from plm_components.errors import MediaError, PlmError, SpecError
+from plm_components.errors import MediaError, PlmError, SpecError, UsageError
 from small_specs import tiny_spec
 
 WriteVideo = Callable[..., Path]
@@ -102,6 +102,17 @@ class TestSpecs:
             plm.assemble(tiny_spec(), overrides=overrides, init="random")
         assert str(caught.value) == text
 
+    def test_overrides_that_are_one_text(self) -> None:
+        for call in (plm.check, plm.assemble):
+            with pytest.raises(UsageError) as caught:
+                call(tiny_spec(), overrides="projector.pool=4")
+            assert str(caught.value) == text_of(
+                "overrides is one text: 'projector.pool=4'.",
+                "overrides",
+                "a list of edits",
+                "overrides=['projector.pool=4']",
+            )
+
     def test_bases_that_run_in_a_circle(self, tmp_path: Path) -> None:
         (tmp_path / "a.yaml").write_text("base: ./b.yaml\n")
         (tmp_path / "b.yaml").write_text("base: ./a.yaml\n")
@@ -175,9 +186,15 @@ class TestImages:
         picture = Image.new(mode, (40, 30))
         assert isinstance(variant.ask("what?", image=picture, max_new_tokens=2), str)
 
+    @pytest.mark.parametrize("images", [3, b"bytes", "a.png"])
+    def test_what_is_no_list_of_pictures(self, variant: plm.Variant, images: Any) -> None:
+        with pytest.raises(UsageError) as caught:
+            variant.ask("what?", images=images)
+        assert caught.value.expected == "a list of pictures"
+
     @pytest.mark.parametrize("picture", [3, b"bytes", np.zeros((4, 4, 3)), ["a.png"]])
     def test_what_is_no_picture(self, variant: plm.Variant, picture: Any) -> None:
-        with pytest.raises(PlmError) as caught:
+        with pytest.raises(MediaError) as caught:
             variant.ask("what?", image=picture)
         assert "image" in caught.value.where
 
@@ -222,7 +239,9 @@ class TestVideos:
         why = "The video cannot be read: there is no video in it."
         assert str(caught.value) == text_of(why, path, VIDEO, PLAY)
 
-    @pytest.mark.parametrize("times", [(-1.0, 1.0), (90.0, 95.0), (math.nan, 1.0)])
+    @pytest.mark.parametrize(
+        "times", [(-1.0, 1.0), (90.0, 95.0), (math.nan, 1.0), (1.0, 0.5), (0.5, 0.5)]
+    )
     def test_times_that_make_no_sense(
         self, variant: plm.Variant, write_video: WriteVideo, times: tuple[float, float]
     ) -> None:
@@ -268,6 +287,10 @@ class TestQuestions:
             {"temperature": 1.0, "top_p": 0.0},
             {"temperature": 1.0, "top_p": 1.5},
             {"temperature": math.nan},
+            {"temperature": math.inf},
+            {"temperature": "x"},
+            {"max_new_tokens": "4"},
+            {"max_new_tokens": 2.5},
         ],
     )
     def test_sampling_that_makes_no_sense(

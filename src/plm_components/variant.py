@@ -470,9 +470,10 @@ def _require_question(question: object) -> None:
 
 
 def _pictures(image: Picture | None, images: Sequence[Picture]) -> list[dict[str, Any]]:
-    if isinstance(images, str | Path | Image.Image):
+    if isinstance(images, str | bytes) or not isinstance(images, Sequence):
+        is_one = isinstance(images, str | Path | Image.Image)
         raise UsageError(
-            "images is one picture.",
+            "images is one picture." if is_one else f"images is a {type(images).__name__}.",
             where="ask, images",
             expected="a list of pictures",
             fix="image=... for one, images=[...] for several",

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from plm_components.errors import SpecError
+from plm_components.errors import SpecError, UsageError
 from plm_components.spec.files import Origin, base_origin, origin_of, read_origin
 from plm_components.spec.interpolate import interpolate
 from plm_components.spec.layout import SPEC_SLOTS, SPEC_VERSION, TOP_KEYS
@@ -35,11 +35,23 @@ def load_spec(source: Source, overrides: Sequence[str] = ()) -> dict[str, Any]:
 
     Raises:
         SpecError: with every fault found.
+        UsageError: overrides are one text instead of a list.
     """
+    if isinstance(overrides, str):
+        raise _one_text(overrides)
     delta = overrides_tree(overrides)
     tree = merge(_composed(source), delta)
     _check_version(tree, "overrides")
     return _ordered(interpolate(tree))
+
+
+def _one_text(overrides: str) -> UsageError:
+    return UsageError(
+        f"overrides is one text: {overrides!r}.",
+        where="overrides",
+        expected="a list of edits",
+        fix=f"overrides=[{overrides!r}]",
+    )
 
 
 def spec_name(source: Source) -> str | None:
