@@ -11,6 +11,7 @@ from PIL import Image
 
 from plm_components.cli.commands.ask import conversation
 from plm_components.errors import UsageError
+from plm_components.spec import shipped_specs
 
 # plm-tiny made smaller, with random weights: what is asked about here is the command line
 SMALL = ("weights=null", "decoder.num_layers=1", "--init", "random", "--max-new-tokens", "4")
@@ -83,6 +84,31 @@ def test_a_saved_variant_takes_no_overrides(plm, tmp_path: Path) -> None:
 
     assert outcome.code == 2
     assert outcome.err.startswith("A saved variant takes neither overrides nor --init: its weights")
+
+
+def test_a_directory_never_shadows_a_spec_that_ships(plm, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("plm-tiny").mkdir()
+    Path("mine").mkdir()
+
+    assert plm("ask", "plm-tiny", "what?", *SMALL).code == 0
+    assert plm("ask", "mine", "what?") == (
+        2,
+        "",
+        "'mine' is a directory, and a bare name means a spec that ships.\n"
+        "  where:    plm ask\n"
+        f"  expected: one of: {', '.join(shipped_specs())}; or a path\n"
+        "  fix:      plm ask ./mine\n",
+    )
+
+
+def test_weights_read_under_another_spec_are_told(plm) -> None:
+    changed = ("decoder.rope_theta=500000.0", "--max-new-tokens", "2")
+    outcome = plm("ask", "plm-tiny", "what?", *changed, "--json")
+
+    assert outcome.code == 0
+    assert outcome.err.startswith("note: decoder.rope_theta was 10000.0, is 500000.0\n")
+    assert json.loads(outcome.out)["notes"] == ["decoder.rope_theta was 10000.0, is 500000.0"]
 
 
 def test_a_clip_carries_its_times() -> None:

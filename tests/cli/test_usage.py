@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import statistics
@@ -46,10 +47,10 @@ def test_an_unknown_command_is_told_the_nearest(plm) -> None:
     assert outcome.code == 2
     assert outcome.out == ""
     assert outcome.err == (
-        "Unknown command 'lst'. Did you mean 'list'?\n"
+        "Unknown command 'lst'.\n"
         "  where:    plm\n"
         "  expected: one of: list, show, check, ask, demo, doctor\n"
-        "  fix:      plm list --help\n"
+        "  fix:      did you mean list?\n"
     )
 
 
@@ -57,12 +58,34 @@ def test_an_unknown_option_is_told_the_nearest(plm) -> None:
     outcome = plm("ask", "plm-tiny", "what is there?", "--imge", "x.png")
 
     assert outcome.code == 2
-    assert outcome.err.startswith("Unknown option '--imge'. Did you mean '--image'?\n")
-    assert outcome.err.endswith("  fix:      plm ask --help\n")
+    assert outcome.err.startswith("Unknown option '--imge'.\n")
+    assert outcome.err.endswith("  fix:      did you mean --image or --images?\n")
 
 
 def test_options_are_never_abbreviated(plm) -> None:
-    assert plm("list", "--jso").err.startswith("Unknown option '--jso'. Did you mean '--json'?\n")
+    assert plm("list", "--jso").err.startswith("Unknown option '--jso'.\n")
+
+
+def test_an_option_before_its_command_is_told_its_place(plm) -> None:
+    assert plm("--json", "list") == (
+        2,
+        json.dumps(
+            {
+                "error": {
+                    "what": "The option '--json' stands before its command.",
+                    "where": "plm",
+                    "expected": "options behind the command they belong to",
+                    "fix": "plm list --json",
+                }
+            },
+            indent=2,
+        )
+        + "\n",
+        "The option '--json' stands before its command.\n"
+        "  where:    plm\n"
+        "  expected: options behind the command they belong to\n"
+        "  fix:      plm list --json\n",
+    )
 
 
 @pytest.mark.parametrize(

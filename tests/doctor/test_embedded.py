@@ -11,7 +11,7 @@ import pytest
 from plm_components.doctor import Finding, embedded
 from plm_components.doctor.embedded import embedded_weights
 
-REINSTALL = "pip install --force-reinstall plm-components"
+REINSTALL = "install plm-components again; in a clone, git checkout -- src or make train-tiny"
 
 
 @pytest.fixture

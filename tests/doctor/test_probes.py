@@ -136,9 +136,12 @@ def test_known_troubles_have_a_meaning_and_a_fix(
     ("name", "fix"),
     [
         ("triton", "pip install triton  (Linux)"),
-        ("xformers", "pip install 'plm-components[kernels]'"),
-        ("flash_attn", "pip install 'plm-components[kernels]'  (needs a CUDA compiler)"),
-        ("torchcodec", "pip install 'plm-components[video]'"),
+        ("xformers", "pip install xformers"),
+        (
+            "flash_attn",
+            "pip install --no-build-isolation flash-attn  (needs a CUDA compiler)",
+        ),
+        ("torchcodec", "pip install torchcodec"),
         ("timm", "pip install timm"),
     ],
 )

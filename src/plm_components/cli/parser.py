@@ -9,7 +9,6 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 import plm_components
-from plm_components.cli.suggest import near
 from plm_components.errors import UsageError
 
 # name of a command = name of its module; the order is the order of ``plm --help``
@@ -60,7 +59,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         rest = ["--help"]
     command = next((word for word in rest if not word.startswith("-")), None)
     if command is not None and command not in COMMANDS:
-        raise _unknown("command", command, COMMANDS, where="plm")
+        raise _unknown("command", command, COMMANDS, "plm")
     parser, commands = _parser(command)
     args, extra = parser.parse_known_args(rest, namespace=shared)
     if command is None:
@@ -110,19 +109,32 @@ def _take_late_overrides(args: argparse.Namespace, extra: list[str], parser: Par
         if not word.startswith("-") and "=" in word and hasattr(args, "overrides"):
             args.overrides = [*args.overrides, word]
         elif word.startswith("--"):
-            known = [*parser.option_names(), "--plugin", "--traceback"]
-            raise _unknown("option", word, known, where=parser.prog)
+            raise _strange_option(word, parser)
         else:
             parser.error(f"unexpected argument '{word}'")
 
 
-def _unknown(noun: str, word: str, known: Iterable[str], *, where: str) -> UsageError:
+def _strange_option(word: str, parser: Parser) -> UsageError:
+    if word in parser.option_names():
+        return UsageError(
+            f"The option '{word}' stands before its command.",
+            where="plm",
+            expected="options behind the command they belong to",
+            fix=f"{parser.prog} {word}",
+        )
+    return _unknown(
+        "option", word, [*parser.option_names(), "--plugin", "--traceback"], parser.prog
+    )
+
+
+def _unknown(noun: str, word: str, known: Iterable[str], where: str) -> UsageError:
+    # here, not above: the doctor must run where the zoo cannot be imported
+    from plm_components.zoo.suggest import did_you_mean
+
     names = list(known)
-    hint = near(word.split("=")[0], names)
-    help_of = f"plm {hint}" if hint and noun == "command" else where
     return UsageError(
-        f"Unknown {noun} '{word}'." + (f" Did you mean '{hint}'?" if hint else ""),
+        f"Unknown {noun} '{word}'.",
         where=where,
         expected=f"one of: {', '.join(names)}",
-        fix=f"{help_of} --help",
+        fix=did_you_mean(word.partition("=")[0], names) or f"{where} --help",
     )

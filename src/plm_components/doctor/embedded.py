@@ -12,7 +12,7 @@ from plm_components.doctor.finding import Finding
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
-_REINSTALL = "pip install --force-reinstall plm-components"
+_REINSTALL = "install plm-components again; in a clone, git checkout -- src or make train-tiny"
 
 
 def embedded_weights(name: str) -> Finding:

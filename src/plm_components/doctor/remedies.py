@@ -75,9 +75,7 @@ _REMEDIES = (
 
 _ABSENT = {
     "triton": "pip install triton  (Linux)",
-    "xformers": "pip install 'plm-components[kernels]'",
-    "flash_attn": "pip install 'plm-components[kernels]'  (needs a CUDA compiler)",
-    "torchcodec": "pip install 'plm-components[video]'",
+    "flash_attn": "pip install --no-build-isolation flash-attn  (needs a CUDA compiler)",
 }
 
 

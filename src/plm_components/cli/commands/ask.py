@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from plm_components.cli.offered import offered_zoo
 from plm_components.cli.output import print_json
 from plm_components.errors import UnavailableError, UsageError
+from plm_components.spec import shipped_specs
 
 if TYPE_CHECKING:
     import torch
@@ -39,7 +40,7 @@ class _Medium(argparse.Action):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's arguments."""
     parser.add_argument(
-        "spec", help="a shipped spec, a YAML file, or a directory of a saved variant"
+        "spec", help="a shipped spec, a YAML file, or the path of a saved variant, ./mine"
     )
     parser.add_argument("question", help="in words; media stand before it, in the order given")
     parser.add_argument(
@@ -95,6 +96,9 @@ def run(args: argparse.Namespace) -> int:
     """Streams the answer."""
     messages = conversation(args.question, args.media, start_s=args.start, end_s=args.end)
     variant = _variant(args)
+    notes = [*(["random weights; the answer is noise"] if args.init else []), *variant.differences]
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
     began = time.perf_counter()
     pieces = variant.chat(
         messages,
@@ -104,14 +108,24 @@ def run(args: argparse.Namespace) -> int:
         seed=args.seed,
         stream=True,
     )
-    answer = "".join(pieces) if args.json else _stream(pieces)
     if args.json:
-        seconds = round(time.perf_counter() - began, 3)
-        media = [{"kind": kind, "path": path} for kind, path in args.media]
-        print_json(
-            {"question": args.question, "media": media, "answer": answer, "seconds": seconds}
-        )
+        answer = "".join(pieces)
+        print_json(_to_dict(args, answer, time.perf_counter() - began, notes))
+    else:
+        _stream(pieces)
     return 0
+
+
+def _to_dict(
+    args: argparse.Namespace, answer: str, seconds: float, notes: Sequence[str]
+) -> dict[str, Any]:
+    return {
+        "question": args.question,
+        "media": [{"kind": kind, "path": path} for kind, path in args.media],
+        "answer": answer,
+        "seconds": round(seconds, 3),
+        "notes": list(notes),
+    }
 
 
 def conversation(
@@ -159,16 +173,29 @@ def _nonsense(what: str, expected: str, fix: str) -> UsageError:
 
 def _variant(args: argparse.Namespace) -> Variant:
     zoo, device = offered_zoo(args.plugin), _device(args.device)
-    if Path(args.spec).is_dir():
+    if _is_saved(args.spec):
         return _loaded(args, device, zoo)
     return _assembled(args, device, zoo)
+
+
+def _is_saved(spec: str) -> bool:
+    """Whether a directory is meant: by the rule of specs, a bare name is one that ships."""
+    if not Path(spec).is_dir():
+        return False
+    if "/" in spec or "\\" in spec or spec in (".", ".."):
+        return True
+    if spec in shipped_specs():
+        return False
+    raise _nonsense(
+        f"'{spec}' is a directory, and a bare name means a spec that ships.",
+        f"one of: {', '.join(shipped_specs())}; or a path",
+        f"plm ask ./{spec}",
+    )
 
 
 def _assembled(args: argparse.Namespace, device: torch.device, zoo: Zoo) -> Variant:
     from plm_components.variant import assemble
 
-    if args.init is not None:
-        print("note: random weights; the answer is noise", file=sys.stderr)
     return assemble(
         args.spec,
         overrides=args.overrides,
@@ -189,10 +216,7 @@ def _loaded(args: argparse.Namespace, device: torch.device, zoo: Zoo) -> Variant
             "these behind a spec's name or file only",
             "leave them out",
         )
-    variant = load(args.spec, device=device, dtype=args.dtype, zoo=zoo)
-    for difference in variant.differences:
-        print(f"note: {difference}", file=sys.stderr)
-    return variant
+    return load(args.spec, device=device, dtype=args.dtype, zoo=zoo)
 
 
 def _device(name: str) -> torch.device:
@@ -213,11 +237,8 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def _stream(pieces: Iterable[str]) -> str:
-    said = []
+def _stream(pieces: Iterable[str]) -> None:
     for piece in pieces:
-        said.append(piece)
         sys.stdout.write(piece)
         sys.stdout.flush()
     print()
-    return "".join(said)
