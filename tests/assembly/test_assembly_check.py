@@ -414,3 +414,15 @@ def test_the_zoo_that_is_given_is_not_touched(tmp_path: Any, fakes: Zoo) -> None
 def test_what_cannot_be_looked_at_raises(call: Any, error: type[Exception]) -> None:
     with pytest.raises(error):
         call()
+
+
+def test_weights_of_a_part_do_not_pass_as_fitting() -> None:
+    report = check(tiny_spec(), ["projector.weights=plm:runs/a", "decoder.block.weights=nonsense"])
+    assert not report.ok
+    assert [str(fault) for fault in report.faults] == [
+        "This version reads weights of whole variants only.\n"
+        f"  where:    {where}\n"
+        "  expected: weights at the top of the spec\n"
+        f"  fix:      delete {where.partition(':')[0]}"
+        for where in ("projector.weights: plm:runs/a", "decoder.block.weights: nonsense")
+    ]

@@ -10,7 +10,7 @@ import torch
 
 from plm_components.assembly.build import build_slot
 from plm_components.assembly.examination import Examination
-from plm_components.assembly.examine import PartCache, examine
+from plm_components.assembly.examine import PartCache, examine, part_weights
 from plm_components.assembly.lock import Lock, compare, lock_of
 from plm_components.assembly.repair import mend
 from plm_components.assembly.unfit import UnfitError
@@ -81,9 +81,12 @@ def assemble_tree(tree: SpecTree, zoo: Zoo, wish: Wish) -> Assembled:
     Raises:
         UnfitError: parts that do not fit.
         CheckpointError: weights that are missing, broken, or of another spec.
+        UnsupportedError: a part of the spec names weights of its own.
         UsageError: ``init`` is missing, or contradicts the spec.
     """
     require_init(tree, wish.init)
+    for error in part_weights(tree):
+        raise error
     cache: PartCache = {}
     exam = examine(tree, zoo, device=wish.device.type, dtype=wish.dtype, cache=cache)
     if exam.findings:

@@ -29,7 +29,7 @@ from plm_components.assembly.promises import (
 )
 from plm_components.assembly.shapes import measure_decoder, measure_encoder, measure_projector
 from plm_components.checkpoints import parse_origin
-from plm_components.errors import PlmError
+from plm_components.errors import PlmError, UnsupportedError
 from plm_components.spec import Part, SpecTree
 from plm_components.zoo import Zoo
 
@@ -144,15 +144,27 @@ def _described(part: Part) -> tuple[Any, ...]:
 
 
 def _check_weights(exam: Examination) -> None:
-    entries = [("weights", exam.tree.weights)]
-    entries += [(f"{part.path}.weights", part.weights) for part in all_parts(exam.tree)]
-    for where, text in entries:
-        if text is None:
-            continue
-        try:
-            parse_origin(text, where=where)
-        except PlmError as error:
-            exam.find_error(error, error.where)
+    try:
+        if exam.tree.weights is not None:
+            parse_origin(exam.tree.weights, where="weights")
+    except PlmError as error:
+        exam.find_error(error, error.where)
+    for refused in part_weights(exam.tree):
+        exam.find_error(refused, refused.where)
+
+
+def part_weights(tree: SpecTree) -> list[UnsupportedError]:
+    """One error for each part with weights of its own, which no version reads yet."""
+    return [
+        UnsupportedError(
+            "This version reads weights of whole variants only.",
+            where=f"{part.path}.weights: {part.weights}",
+            expected="weights at the top of the spec",
+            fix=f"delete {part.path}.weights",
+        )
+        for part in all_parts(tree)
+        if part.weights is not None
+    ]
 
 
 def _describe_outputs(exam: Examination) -> None:

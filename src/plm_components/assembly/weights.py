@@ -28,7 +28,7 @@ from plm_components.checkpoints import (
     tensors_of,
     unfilled,
 )
-from plm_components.errors import CheckpointError, ContractError, UnsupportedError
+from plm_components.errors import CheckpointError, ContractError
 from plm_components.model import PerceptionLM
 
 # above this, the bytes are not read a second time to look for NaN unless asked
@@ -146,17 +146,8 @@ def open_weights(exam: Examination, relative_to: Path | None) -> StoredTensors |
         relative_to: Where a relative ``plm:`` directory starts.
 
     Raises:
-        UnsupportedError: a part of the spec names weights of its own.
         CheckpointError: there is nothing that can be read.
     """
-    for part in all_parts(exam.tree):
-        if part.weights is not None:
-            raise UnsupportedError(
-                "This version reads weights of whole variants only.",
-                where=f"{part.path}.weights: {part.weights}",
-                expected="weights at the top of the spec",
-                fix=f"delete {part.path}.weights",
-            )
     if exam.tree.weights is None:
         return None
     return open_origin(parse_origin(exam.tree.weights, where="weights"), relative_to=relative_to)
