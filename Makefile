@@ -17,7 +17,7 @@ PROGRESS := | sed -nE \
 	-e 's/^ *Downloading (.*\/)?([A-Za-z0-9_.]*-[0-9.]*).*\(([0-9]{2,}\.[0-9] MB|[0-9.]+ GB)\).*/  fetching \2 (\3)/p' \
 	-e 's/^Installing collected packages.*/  unpacking (a minute or so)/p'
 
-.PHONY: help demo test lint types bench docs figures train-tiny examine-tiny clean
+.PHONY: help demo test lint types bench docs figures picture train-tiny examine-tiny clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -56,6 +56,9 @@ examine-tiny: $(VENV)/.installed  ## ask plm-tiny about 1,000 new pictures and 1
 figures: $(VENV)/.installed  ## examine plm-tiny and write the figures into the pages
 	@OMP_WAIT_POLICY=passive $(BIN)/python docs/figures.py
 	@$(BIN)/python docs/generate.py
+
+picture: $(VENV)/.installed  ## draw the README's picture again (SEED=…)
+	@$(BIN)/python docs/picture.py $(SEED)
 
 docs: $(VENV)/.installed  ## write the pages that are generated from the code
 	@$(BIN)/python docs/generate.py

@@ -22,16 +22,22 @@ def shipped_hash() -> str:
     return str(json.loads(lock.read_text(encoding="utf-8"))["weights"]["sha256"])
 
 
-def measure() -> dict[str, Any]:
-    """Runs the examination that ``make examine-tiny`` runs."""
+def measure() -> str:
+    """Runs the examination that ``make examine-tiny`` runs; its JSON."""
     command = [sys.executable, "-m", "plm_components.evaluation.tiny", "--scenes", "1000", "--json"]
-    said = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout
-    found: dict[str, Any] = json.loads(said)
+    return subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout
+
+
+def kept(examination: str) -> dict[str, Any]:
+    """What the pages need of an examination: shares by type, and whose weights they are."""
+    found: dict[str, Any] = json.loads(examination)
     for medium in ("image", "video"):
-        found[medium].pop("wrong")
+        found[medium].pop("wrong", None)
     return {"weights_sha256": shipped_hash(), **found}
 
 
 if __name__ == "__main__":
-    FIGURES.write_text(json.dumps(measure(), indent=2) + "\n", encoding="utf-8")
+    # an examination that was run before may be given as a file
+    said = Path(sys.argv[1]).read_text(encoding="utf-8") if len(sys.argv) > 1 else measure()
+    FIGURES.write_text(json.dumps(kept(said), indent=2) + "\n", encoding="utf-8")
     print(f"wrote {FIGURES}")
