@@ -17,6 +17,7 @@ SMALL = Recipe(
     sight_steps=2,
     image_steps=1,
     pairs=1,
+    last_steps=2,
     sight_scenes=4,
     image_scenes=2,
     video_scenes=2,
@@ -42,8 +43,10 @@ def test_every_stage_learns():
         ["sight places"],
         ["sight places"],
         ["image answers", "image places"],
-        ["video answers", "video places"],
+        ["video answers", "video narration", "video places"],
         ["image answers", "image places"],
+        ["video answers", "video narration", "video places"],
+        ["video answers", "video narration", "video places"],
     ]
     assert all(value > 0 for loss in losses for value in loss.values())
     moved = [name for name, tensor in weights(run).items() if not torch.equal(tensor, before[name])]
@@ -89,7 +92,7 @@ def test_training_writes_a_variant_that_says_who_made_it(tmp_path, capsys):
         "projector",
         "decoder",
     }
-    assert all("make train-tiny, seed 0, 5 steps" in line.origin for line in variant.receipt.lines)
+    assert all("make train-tiny, seed 0, 7 steps" in line.origin for line in variant.receipt.lines)
     assert variant.receipt.fresh_parts == ()
     assert '"sight_steps": 2' in (tmp_path / "recipe.json").read_text()
 
@@ -127,22 +130,23 @@ def test_rates_rise_stay_and_fall():
     rates = [recipe.learning_rate(step) for step in range(recipe.num_steps)]
     assert rates[0] < rates[20] < rates[60] == recipe.sight_rate
     assert rates[recipe.sight_steps - 1] < 0.12 * recipe.sight_rate
-    assert rates[recipe.sight_steps + 100] == recipe.image_rate
-    assert rates[recipe.sight_steps + recipe.image_steps + 100] == recipe.rate
+    assert rates[recipe.sight_steps + 100] == recipe.early_rate
+    assert rates[recipe.sight_steps + recipe.early_steps + 100] == recipe.rate
+    assert rates[recipe.num_steps - recipe.decay - 1] == recipe.last_rate
     assert rates[-1] < 0.01 * recipe.rate
     assert min(rates) > 0
 
 
 def test_work_goes_from_seeing_to_answering_to_both():
-    recipe = replace(SMALL, pairs=2)
+    recipe = replace(SMALL, last_steps=5)
     assert [recipe.work(step) for step in range(recipe.num_steps)] == [
-        "sight", "sight", "image", "video", "image", "video", "image",
+        "sight", "sight", "image", "video", "image", "video", "video", "video", "image", "video",
     ]  # fmt: skip
 
 
 def test_small_updates_are_not_lost_to_bf16():
     module = torch.nn.ModuleDict({"norm": torch.nn.LayerNorm(4)}).to(torch.bfloat16)
-    master = MasterWeights_of(module)
+    master = master_of(module)
     for _ in range(64):
         module["norm"].weight.grad = torch.ones(4, dtype=torch.bfloat16)
         master.step(1e-4)
@@ -150,7 +154,7 @@ def test_small_updates_are_not_lost_to_bf16():
     assert (module["norm"].weight < 1.0).all()
 
 
-def MasterWeights_of(module):
+def master_of(module):
     module["matrix"] = torch.nn.Linear(2, 2, bias=False).to(torch.bfloat16)
     module["matrix"].weight.grad = torch.ones(2, 2, dtype=torch.bfloat16)
-    return MasterWeights(module, weight_decay=0.0, clip=1.0)
+    return MasterWeights(module, weight_decay=0.0, clip=1.0, average=lambda gradients: None)

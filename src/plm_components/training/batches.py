@@ -25,17 +25,18 @@ from plm_components.data.nouns import NUM_FRAMES
 from plm_components.data.wear import wear
 from plm_components.training.grounding import grounding_labels
 from plm_components.training.layout import Layout, Rows
+from plm_components.training.narration import narration_labels
 
 # how often each type is asked: what is learned last is asked most
 IMAGE_WEIGHTS = {
-    "color": 3,
+    "color": 4,
     "shape": 3,
     "size": 3,
-    "where": 2,
+    "where": 3,
     "what_at": 3,
-    "count": 2,
+    "count": 7,
     "exist": 2,
-    "caption": 2,
+    "caption": 3,
 }
 VIDEO_WEIGHTS = {
     "what": 4,
@@ -61,15 +62,19 @@ class TrainingBatch:
         kind: Image or video.
         tiles_TSS3: uint8 ``(T, S, S, 3)``, frames of a scene side by side.
         rows: Its questions; None where nothing is asked.
-        grounding_TM3: See ``grounding``.
+        grounding_TMG: See ``grounding``.
         num_scenes: Rows.
+        narration_BP2: See ``narration``; None for pictures.
+        media_start: First place of the medium in a row.
     """
 
     kind: MediaKind
     tiles_TSS3: Tensor
     rows: Rows | None
-    grounding_TM3: Tensor
+    grounding_TMG: Tensor
     num_scenes: int
+    narration_BP2: Tensor | None
+    media_start: int
 
     def pixels(self, dtype: torch.dtype) -> Tensor:
         """``(T, 3, S, S)``, normalised with mean and deviation one half."""
@@ -105,7 +110,10 @@ class BatchMaker:
         rows = self.layout.rows([self._questions(scene) for scene in scenes]) if asks else None
         times = (0.0,) if self._kind == "image" else _TIMES
         labels = grounding_labels(scenes, times, self._side)
-        return TrainingBatch(self._kind, torch.from_numpy(tiles), rows, labels, len(scenes))
+        told = None if self._kind == "image" else narration_labels(scenes, times, self._side)
+        start = len(self.layout.prefix) - len(times) * self._side**2
+        tensor = torch.from_numpy(tiles)
+        return TrainingBatch(self._kind, tensor, rows, labels, len(scenes), told, start)
 
     def _tiles(self, scene: Scene) -> np.ndarray:
         lots = Random(f"wear {scene.kind} {scene.seed}")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+_EYES = "vision_encoder."
 
 
 class MasterWeights:
@@ -19,39 +22,67 @@ class MasterWeights:
         module: bf16; its parameters follow the copy.
         weight_decay: Of the matrices.
         clip: Largest norm of the whole gradient.
+        average: Replaces gradients by their mean over all processes, in place.
     """
 
-    def __init__(self, module: nn.Module, *, weight_decay: float, clip: float) -> None:
-        self._clip = clip
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        weight_decay: float,
+        clip: float,
+        average: Callable[[Sequence[Tensor]], None],
+    ) -> None:
+        self._clip, self._average = clip, average
         self._params = dict(module.named_parameters())
         self._master = {
             name: _flat(name, parameter.detach()).float().clone().requires_grad_()
             for name, parameter in self._params.items()
         }
-        matrices = [copy for name, copy in self._master.items() if _is_matrix(name, copy)]
-        others = [copy for name, copy in self._master.items() if not _is_matrix(name, copy)]
         self._optimizers: list[torch.optim.Optimizer] = [
             torch.optim.Muon(
-                matrices, lr=0.0, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"
+                self._groups(matrices=True),
+                lr=0.0,
+                weight_decay=weight_decay,
+                adjust_lr_fn="match_rms_adamw",
             ),
-            torch.optim.AdamW(others, lr=0.0, betas=(0.9, 0.98), weight_decay=0.0, fused=True),
+            torch.optim.AdamW(
+                self._groups(matrices=False),
+                lr=0.0,
+                betas=(0.9, 0.98),
+                weight_decay=0.0,
+                fused=True,
+            ),
         ]
 
-    def step(self, rate: float) -> float:
-        """One update from the gradients that stand in the module; returns their norm."""
+    def _groups(self, *, matrices: bool) -> list[dict[str, Any]]:
+        """The encoder's parameters, and all others."""
+        named = [(n, copy) for n, copy in self._master.items() if _is_matrix(n, copy) == matrices]
+        return [
+            {"params": [copy for name, copy in named if name.startswith(_EYES) == eyes]}
+            for eyes in (True, False)
+        ]
+
+    def step(self, rate: float, *, eyes: float = 1.0) -> None:
+        """One update from the gradients that stand in the module.
+
+        Args:
+            rate: Learning rate.
+            eyes: The encoder's share of it.
+        """
         params, master = list(self._params.values()), list(self._master.values())
         for parameter, copy in zip(params, master, strict=True):
             if parameter.grad is not None:
                 copy.grad = parameter.grad.view_as(copy).float()
                 parameter.grad = None
-        norm = nn.utils.clip_grad_norm_(master, self._clip)
+        self._average([copy.grad for copy in master if copy.grad is not None])
+        nn.utils.clip_grad_norm_(master, self._clip)
         for optimizer in self._optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = rate
+            for group, share in zip(optimizer.param_groups, (eyes, 1.0), strict=True):
+                group["lr"] = rate * share
             optimizer.step()
             optimizer.zero_grad()
         self._publish()
-        return float(norm)
 
     def _publish(self) -> None:
         with torch.no_grad():
@@ -85,5 +116,4 @@ def _flat(name: str, parameter: Tensor) -> Tensor:
 
 
 def _is_matrix(name: str, parameter: Tensor) -> bool:
-    table = "embed_tokens" in name or name.startswith("grounding")
-    return parameter.ndim == 2 and not table
+    return parameter.ndim == 2 and "embed_tokens" not in name

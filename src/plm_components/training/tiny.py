@@ -36,6 +36,7 @@ from rich.progress import (
 
 import plm_components as plm
 from plm_components.contracts import MediaKind
+from plm_components.training.crew import Crew, crew_of
 from plm_components.training.schedule import Recipe
 from plm_components.training.tiny_run import TinyRun
 
@@ -89,19 +90,11 @@ def train(
         CheckpointError: there is nothing to resume, or it followed another recipe.
     """
     console = console or Console(stderr=True)
-    variant = plm.assemble("plm-tiny", overrides=["weights=null"], init="random", seed=recipe.seed)
-    run = TinyRun(recipe, variant.model, variant.processor.tokenizer)
-    if resume:
-        run.resume(out / "run.pt")
     began, cpu_began = time.monotonic(), time.process_time()
-    checks: dict[str, dict[str, float]] = {}
-    with _meter(console, recipe) as meter:
-        while run.step < recipe.num_steps:
-            meter.show(run, run.train_step())
-            if run.step % _SAVE_EVERY == 0:
-                run.save(out / "run.pt")
-            if run.step % _CHECK_EVERY == 0 or run.step == recipe.num_steps:
-                checks = _check(run, console)
+    resumed = out / "run.pt" if resume else None
+    with crew_of(recipe.processes, _follow, recipe, resumed) as crew:
+        variant, run = _started(crew, recipe, resumed)
+        checks = _lead(run, out, console)
     facts = {
         "recipe": asdict(recipe),
         "minutes": round((time.monotonic() - began) / 60, 1),
@@ -113,6 +106,35 @@ def train(
     directory = variant.save(out / "variant", overwrite=True, trained_by=_made_by(recipe))
     (out / "recipe.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     return directory
+
+
+def _started(crew: Crew, recipe: Recipe, resumed: Path | None) -> tuple[plm.Variant, TinyRun]:
+    """A fresh model, the same in every process, and the run that trains it."""
+    variant = plm.assemble("plm-tiny", overrides=["weights=null"], init="random", seed=recipe.seed)
+    run = TinyRun(recipe, variant.model, variant.processor.tokenizer, crew)
+    if resumed is not None:
+        run.resume(resumed)
+    return variant, run
+
+
+def _follow(crew: Crew, recipe: Recipe, resumed: Path | None) -> None:
+    """What every process but the first does."""
+    _, run = _started(crew, recipe, resumed)
+    while run.step < recipe.num_steps:
+        run.train_step()
+
+
+def _lead(run: TinyRun, out: Path, console: Console) -> dict[str, dict[str, float]]:
+    """Trains to the end, saving and checking on the way; the last check."""
+    checks: dict[str, dict[str, float]] = {}
+    with _meter(console, run.recipe) as meter:
+        while run.step < run.recipe.num_steps:
+            meter.show(run, run.train_step())
+            if run.step % _SAVE_EVERY == 0:
+                run.save(out / "run.pt")
+            if run.step % _CHECK_EVERY == 0 or run.step == run.recipe.num_steps:
+                checks = _check(run, console)
+    return checks
 
 
 def _made_by(recipe: Recipe) -> str:

@@ -18,9 +18,11 @@ from plm_components.errors import CheckpointError
 from plm_components.model import PerceptionLM
 from plm_components.training.attention import use_training_attention
 from plm_components.training.batches import BatchMaker, TrainingBatch
-from plm_components.training.grounding import GroundingHead
+from plm_components.training.crew import Crew
+from plm_components.training.grounding import Grounding
 from plm_components.training.layout import Rows
 from plm_components.training.master import MasterWeights
+from plm_components.training.narration import Narration
 from plm_components.training.schedule import Recipe
 
 # training stays below, held-out scenes begin at 9e9
@@ -35,16 +37,26 @@ class TinyRun:
         recipe: What to do.
         model: With fresh weights, on the CPU; becomes bf16.
         tokenizer: Its tokenizer.
+        crew: The processes that share the work; every one holds the same weights.
     """
 
-    def __init__(self, recipe: Recipe, model: PerceptionLM, tokenizer: Tokenizer) -> None:
-        self.recipe, self.step = recipe, 0
+    def __init__(
+        self, recipe: Recipe, model: PerceptionLM, tokenizer: Tokenizer, crew: Crew | None = None
+    ) -> None:
+        self.recipe, self.step, self._crew = recipe, 0, crew or Crew()
         self.model = model.train()
         use_training_attention(model)
-        torch.manual_seed(recipe.seed)
-        self._grounding = GroundingHead(model.decoder.width)
-        trained = nn.ModuleDict({"model": model, "grounding": self._grounding}).to(_DTYPE)
-        self._master = MasterWeights(trained, weight_decay=recipe.weight_decay, clip=recipe.clip)
+        model.to(_DTYPE)
+        blocks: Any = model.decoder
+        middle: nn.Module = blocks.layers[len(blocks.layers) // 2 - 1]
+        middle.register_forward_hook(self._keep_middle)
+        self._grounding, self._narration = Grounding(tokenizer), Narration(tokenizer)
+        self._master = MasterWeights(
+            model,
+            weight_decay=recipe.weight_decay,
+            clip=recipe.clip,
+            average=self._crew.average,
+        )
         tile, side = model.vision_encoder.image_size, round(model.tokens_per_tile() ** 0.5)
         self._makers: dict[MediaKind, BatchMaker] = {
             "image": BatchMaker(tokenizer, "image", tile, side, recipe.image_questions),
@@ -55,26 +67,49 @@ class TinyRun:
         """One update; the losses before it."""
         work = self.recipe.work(self.step)
         batch = self._makers["video" if work == "video" else "image"].make(
-            self.recipe.scene_seeds(self.step), asks=work != "sight"
+            self._crew.share(self.recipe.scene_seeds(self.step)), asks=work != "sight"
         )
-        features_TMD = self.model.encode(batch.pixels(_DTYPE))
-        places = self._grounding(features_TMD, batch.grounding_TM3)
-        losses = {f"{work} places": float(places.detach())}
-        loss = places
+        features_TMD = self._features(batch, learn_to_see=work != "video")
+        places = self._grounding.loss(self.model.decoder, features_TMD, batch.grounding_TMG)
+        losses, loss = {"places": places}, places
         if batch.rows is not None:
-            answers = F.cross_entropy(self._logits(batch.rows, features_TMD), batch.rows.targets_K)
-            losses[f"{work} answers"] = float(answers.detach())
-            loss = answers + self.recipe.grounding * places
-        loss.backward()
-        self._master.step(self.recipe.learning_rate(self.step))
+            hidden_BLD = self._hidden(batch.rows, features_TMD)
+            answers = F.cross_entropy(self._logits(batch.rows, hidden_BLD), batch.rows.targets_K)
+            losses["answers"], loss = answers, answers + self.recipe.grounding * places
+            if batch.narration_BP2 is not None:
+                told = self._narrated(batch.narration_BP2, batch.media_start)
+                losses["narration"], loss = told, loss + self.recipe.narration * told
+        torch.autograd.backward(loss)
+        eyes = 1.0 if work == "sight" else self.recipe.eyes
+        self._master.step(self.recipe.learning_rate(self.step), eyes=eyes)
         self.step += 1
-        return losses
+        return {f"{work} {name}": float(value.detach()) for name, value in losses.items()}
 
-    def _logits(self, rows: Rows, features_TMD: Tensor) -> Tensor:
-        """fp32 logits at the places that predict an answer, ``(K, V)``."""
-        hidden_BLD = self.model.hidden(
+    def _features(self, batch: TrainingBatch, *, learn_to_see: bool) -> Tensor:
+        """``(T, M, D)``; a clip's eight frames cost too much to teach the encoder anything new."""
+        pixels_T3SS = batch.pixels(_DTYPE)
+        if learn_to_see:
+            return self.model.encode(pixels_T3SS)
+        encoder = self.model.vision_encoder
+        with torch.no_grad():
+            tokens_TNC = encoder.forward(pixels_T3SS)
+        return self.model.projector.forward(tokens_TNC, encoder.grid(*pixels_T3SS.shape[-2:]))
+
+    def _hidden(self, rows: Rows, features_TMD: Tensor) -> Tensor:
+        return self.model.hidden(
             rows.input_ids_BL, features_TMD, mask=rows.mask, positions_BL=rows.positions_BL
         )
+
+    def _keep_middle(self, block: nn.Module, given: Any, hidden_BLD: Tensor) -> None:
+        """A question can only look up what the middle of the decoder already knows."""
+        self._middle_BLD = hidden_BLD
+
+    def _narrated(self, labels_BP2: Tensor, start: int) -> Tensor:
+        media_BPD = self._middle_BLD[:, start : start + labels_BP2.shape[1]]
+        return self._narration.loss(self.model.decoder, media_BPD, labels_BP2)
+
+    def _logits(self, rows: Rows, hidden_BLD: Tensor) -> Tensor:
+        """fp32 logits at the places that predict an answer, ``(K, V)``."""
         hidden_KD = hidden_BLD.flatten(0, 1)[rows.predicts_K]
         return self.model.decoder.logits(hidden_KD).float()
 
@@ -96,7 +131,8 @@ class TinyRun:
         rows = batch.rows
         if rows is None:
             return []
-        logits_KV = self._logits(rows, self.model.encode(batch.pixels(_DTYPE)))
+        hidden_BLD = self._hidden(rows, self.model.encode(batch.pixels(_DTYPE)))
+        logits_KV = self._logits(rows, hidden_BLD)
         missed_K = (logits_KV.argmax(-1) != rows.targets_K).long()
         misses = torch.zeros(len(rows.types), dtype=torch.long)
         misses.index_add_(0, rows.turn_K, missed_K)
