@@ -47,7 +47,7 @@ bench: $(VENV)/.installed-dev  ## attention, pooling, projector over the registr
 		--benchmark-columns=median,iqr,rounds --benchmark-group-by=group \
 		--benchmark-max-time=0.5 $(BENCH)
 
-train-tiny: $(VENV)/.installed  ## train plm-tiny from scratch: under an hour on two cores (TRAIN=--resume)
+train-tiny: $(VENV)/.installed  ## train plm-tiny from scratch on two cores (TRAIN=--resume)
 	@$(BIN)/python -m plm_components.training.tiny $(TRAIN)
 
 examine-tiny: $(VENV)/.installed  ## ask plm-tiny about 1,000 new pictures and 1,000 new clips

@@ -2,7 +2,7 @@
 
     python -m plm_components.training.tiny --out runs/plm-tiny
 
-On two CPU cores, in under an hour. ``--resume`` continues a run that was stopped. The result is a
+On two CPU cores. ``--resume`` continues a run that was stopped. The result is a
 directory that ``plm.load`` reads.
 """
 
