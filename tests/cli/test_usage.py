@@ -165,7 +165,11 @@ def test_ctrl_c_leaves_without_a_traceback(tmp_path: Path) -> None:
     ready = tmp_path / "ready"
     part = tmp_path / "waits.py"
     part.write_text(f"import pathlib, time; pathlib.Path({str(ready)!r}).touch(); time.sleep(30)\n")
-    with _process("--plugin", str(part), "list", stdout=subprocess.DEVNULL) as process:
+    # a shell's background job ignores the signal, and hands that down to what it starts
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    process = _process("--plugin", str(part), "list", stdout=subprocess.DEVNULL)
+    signal.signal(signal.SIGINT, before)
+    with process:
         deadline = time.monotonic() + 20
         while not ready.exists():
             assert time.monotonic() < deadline
