@@ -14,7 +14,14 @@ import pytest
 from PIL import Image
 
 import plm_components as plm
-from plm_components.errors import MediaError, PlmError, SpecError, UsageError
+from plm_components.errors import (
+    CheckpointError,
+    MediaError,
+    PlmError,
+    SpecError,
+    UnavailableError,
+    UsageError,
+)
 from small_specs import tiny_spec
 
 WriteVideo = Callable[..., Path]
@@ -307,3 +314,49 @@ class TestQuestions:
         with pytest.raises(PlmError) as caught:
             variant.chat(talk)
         assert caught.value.fix
+
+
+class TestArguments:
+    @pytest.mark.parametrize("call", [plm.check, plm.assemble], ids=["check", "assemble"])
+    def test_a_device_that_is_none(self, call: Callable[..., Any]) -> None:
+        with pytest.raises(UsageError) as caught:
+            call(tiny_spec(), device="foo")
+        assert str(caught.value) == text_of(
+            "There is no device 'foo'.",
+            "device",
+            "cpu, meta, or a device that plm doctor lists",
+            "plm doctor",
+        )
+
+    def test_a_device_that_is_not_here(self) -> None:
+        with pytest.raises(UnavailableError) as caught:
+            plm.assemble(tiny_spec(), init="random", device="cuda:99")
+        assert caught.value.what.startswith("The device 'cuda:99' cannot be used: ")
+        assert caught.value.fix == "plm doctor"
+
+    @pytest.mark.parametrize("seed", [10**30, "seven"])
+    def test_a_seed_that_is_none(self, variant: plm.Variant, seed: Any) -> None:
+        with pytest.raises(UsageError) as caught:
+            variant.ask("what?", seed=seed, temperature=1.0)
+        assert str(caught.value) == text_of(
+            f"{seed!r} is no seed.",
+            "seed",
+            "a whole number of at most 64 bits",
+            "choose another seed, or leave it out",
+        )
+
+    def test_a_directory_that_cannot_be(self, variant: plm.Variant) -> None:
+        with pytest.raises(UsageError) as caught:
+            variant.save("a\0b")
+        assert caught.value.what == "The directory's name holds a NUL character."
+
+    @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"[" * 100_000], ids=["bytes", "nested"])
+    def test_a_lock_that_is_none(
+        self, variant: plm.Variant, tmp_path: Path, content: bytes
+    ) -> None:
+        directory = variant.save(tmp_path / "saved")
+        (directory / "plm.lock").write_bytes(content)
+        with pytest.raises(CheckpointError) as caught:
+            plm.load(directory)
+        assert caught.value.what.startswith("The lock cannot be read: ")
+        assert caught.value.where == str(directory / "plm.lock")

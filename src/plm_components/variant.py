@@ -21,6 +21,7 @@ from plm_components.assembly import (
     dtype_name,
     localised,
     require_installed,
+    usable_device,
     with_files_copied,
     zoo_with,
 )
@@ -80,11 +81,12 @@ def assemble(
         SpecError: the spec cannot be read, or names what does not exist.
         UnfitError: parts that do not fit; everything at once, as ``check`` reports it.
         CheckpointError: weights that are missing, broken, or of another spec.
-        UsageError: ``init`` is missing, or contradicts the spec.
+        UsageError: ``init`` is missing, or contradicts the spec; no such device.
+        UnavailableError: the device cannot be used here.
     """
     where_from, dtype = zoo_with(zoo, plugins), as_dtype(dtype)
     tree = resolve(load_spec(spec, overrides), where_from, name=spec_name(spec))
-    wish = Wish(torch.device(device), dtype, init, seed, verify, _directory_of(spec))
+    wish = Wish(usable_device(device), dtype, init, seed, verify, _directory_of(spec))
     return Variant(tree, assemble_tree(tree, where_from, wish))
 
 
@@ -121,7 +123,7 @@ def load(
     tree = resolve(data, where_from, name=directory.name)
     saved_in = "float32" if lock.weights is None else lock.weights.dtype
     wish = Wish(
-        torch.device(device), as_dtype(dtype or saved_in), verify=verify, base=directory.resolve()
+        usable_device(device), as_dtype(dtype or saved_in), verify=verify, base=directory.resolve()
     )
     return Variant(tree, assemble_tree(tree, where_from, wish))
 
@@ -305,7 +307,7 @@ class Variant:
             pad_id=tokenizer.pad_id,
             temperature=temperature,
             top_p=top_p,
-            generator=None if seed is None else torch.Generator(self._device).manual_seed(seed),
+            generator=None if seed is None else _generator(self._device, seed),
             feature_cache=self._fresh_features(),
         )
         pieces = text_pieces((int(ids) for ids in steps), tokenizer.decode)
@@ -334,7 +336,7 @@ class Variant:
             CheckpointError: a weight is not finite, or the disk refuses.
         """
         self._require_weights("save")
-        target = Path(directory).expanduser()
+        target = _without_nul(directory).expanduser()
         check_writable(target, overwrite=overwrite)
         tensors = self._tensors_to_save(target)
         receipt = self.receipt
@@ -457,6 +459,29 @@ def _fingerprint(model: PerceptionLM) -> object:
         return object()
     first = torch.stack([p.detach().reshape(-1)[0].float() for p in watched if p.numel()])
     return [(id(p), p._version) for p in watched], first.tolist()
+
+
+def _generator(device: torch.device, seed: int) -> torch.Generator:
+    try:
+        return torch.Generator(device).manual_seed(seed)
+    except (ValueError, TypeError, RuntimeError, OverflowError) as error:
+        raise UsageError(
+            f"{seed!r} is no seed.",
+            where="seed",
+            expected="a whole number of at most 64 bits",
+            fix="choose another seed, or leave it out",
+        ) from error
+
+
+def _without_nul(path: str | Path) -> Path:
+    if "\0" in str(path):
+        raise UsageError(
+            "The directory's name holds a NUL character.",
+            where=repr(str(path)),
+            expected="a path",
+            fix="choose another directory",
+        )
+    return Path(path)
 
 
 def _require_question(question: object) -> None:

@@ -166,8 +166,8 @@ def test_pictures_of_odd_shape_are_answered(plm, tmp_path: Path, size: tuple[int
 def test_a_device_that_is_none_is_an_error_not_a_traceback(plm) -> None:
     outcome = plm("ask", "plm-tiny", "what?", "--device", "cudda")
 
-    assert outcome.code == 1
-    assert outcome.err.startswith("The device 'cudda' cannot be used: Expected one of cpu, cuda")
+    assert outcome.code == 2
+    assert outcome.err.startswith("There is no device 'cudda'.\n")
     assert outcome.err.endswith("  fix:      plm doctor\n")
 
 

@@ -3,6 +3,7 @@
 from plm_components.assembly.assemble import Assembled, Init, Wish, assemble_tree
 from plm_components.assembly.build import BuiltParts, build, build_slot
 from plm_components.assembly.check import as_dtype, check, zoo_with
+from plm_components.assembly.devices import usable_device
 from plm_components.assembly.local_files import localised, with_files_copied
 from plm_components.assembly.lock import (
     Lock,
@@ -38,6 +39,7 @@ __all__ = [
     "localised",
     "lock_of",
     "require_installed",
+    "usable_device",
     "with_files_copied",
     "zoo_with",
 ]

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from plm_components.assembly.budgets import frames_per_video, tiles_per_image
+from plm_components.assembly.devices import as_device
 from plm_components.assembly.examination import Examination, all_parts
 from plm_components.assembly.examine import PartCache, examine
 from plm_components.assembly.promises import dtype_name
@@ -48,10 +49,10 @@ def check(
     Raises:
         SpecError: there is no such spec, or it cannot be read as one.
         PluginError: a part file that cannot be used.
-        UsageError: no such dtype.
+        UsageError: no such dtype or device.
     """
     where_from = zoo_with(zoo, plugins)
-    dtype, device = as_dtype(dtype), torch.device(device).type
+    dtype, device = as_dtype(dtype), as_device(device).type
     data = load_spec(spec, overrides)
     try:
         tree = resolve(data, where_from, name=spec_name(spec))

@@ -115,7 +115,7 @@ class Lock:
             found = data.pop("plm_lock")
             if found == FORMAT:
                 return _lock_from(**data)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise CheckpointError(
                 f"The lock cannot be read: {type(error).__name__}: {error}.",
                 where=where,

@@ -166,7 +166,7 @@ def saved_lock(stored: StoredTensors, *, verify: bool | None) -> Lock | None:
     path = stored.paths[0].parent / LOCK_FILE
     if not path.is_file():
         return None
-    lock = Lock.from_json(path.read_text(encoding="utf-8"), where=str(path))
+    lock = Lock.from_json(path.read_text("utf-8", errors="replace"), where=str(path))
     if lock.weights is not None:
         _require_same(stored, lock.weights, with_hash=is_worth_reading(stored, verify))
     return lock

@@ -123,4 +123,5 @@ def read_lock_text(path: Path) -> str:
             expected=f"{SPEC_FILE}, {LOCK_FILE} and model.safetensors, as Variant.save writes them",
             fix="save the variant again, or copy the whole directory",
         )
-    return (path / LOCK_FILE).read_text(encoding="utf-8")
+    # bytes that are no text stay visible, and fail as JSON with the file's name
+    return (path / LOCK_FILE).read_text(encoding="utf-8", errors="replace")

@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from plm_components.cli.offered import offered_zoo
 from plm_components.cli.output import print_json
-from plm_components.errors import UnavailableError, UsageError
+from plm_components.errors import UsageError
 from plm_components.spec import shipped_specs
 
 if TYPE_CHECKING:
-    import torch
-
     from plm_components.variant import Variant
     from plm_components.zoo import Zoo
 
@@ -172,10 +170,10 @@ def _nonsense(what: str, expected: str, fix: str) -> UsageError:
 
 
 def _variant(args: argparse.Namespace) -> Variant:
-    zoo, device = offered_zoo(args.plugin), _device(args.device)
+    zoo = offered_zoo(args.plugin)
     if _is_saved(args.spec):
-        return _loaded(args, device, zoo)
-    return _assembled(args, device, zoo)
+        return _loaded(args, zoo)
+    return _assembled(args, zoo)
 
 
 def _is_saved(spec: str) -> bool:
@@ -193,13 +191,13 @@ def _is_saved(spec: str) -> bool:
     )
 
 
-def _assembled(args: argparse.Namespace, device: torch.device, zoo: Zoo) -> Variant:
+def _assembled(args: argparse.Namespace, zoo: Zoo) -> Variant:
     from plm_components.variant import assemble
 
     return assemble(
         args.spec,
         overrides=args.overrides,
-        device=device,
+        device=args.device,
         dtype=args.dtype or "float32",
         init=args.init,
         seed=args.seed,
@@ -207,7 +205,7 @@ def _assembled(args: argparse.Namespace, device: torch.device, zoo: Zoo) -> Vari
     )
 
 
-def _loaded(args: argparse.Namespace, device: torch.device, zoo: Zoo) -> Variant:
+def _loaded(args: argparse.Namespace, zoo: Zoo) -> Variant:
     from plm_components.variant import load
 
     if args.overrides or args.init:
@@ -216,25 +214,7 @@ def _loaded(args: argparse.Namespace, device: torch.device, zoo: Zoo) -> Variant
             "these behind a spec's name or file only",
             "leave them out",
         )
-    return load(args.spec, device=device, dtype=args.dtype, zoo=zoo)
-
-
-def _device(name: str) -> torch.device:
-    import torch
-
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        # torch says why in its first line: no such device, no driver, built without it
-        why = str(error).strip().splitlines()[0]
-        raise UnavailableError(
-            f"The device {name!r} cannot be used: {why}",
-            where="plm ask --device",
-            expected="cpu, or a device that plm doctor lists",
-            fix="plm doctor",
-        ) from error
-    return device
+    return load(args.spec, device=args.device, dtype=args.dtype, zoo=zoo)
 
 
 def _stream(pieces: Iterable[str]) -> None:
