@@ -418,7 +418,14 @@ class TestSaveAndLoad:
         moved = path.rename(tmp_path / "moved")
         again = plm.load(moved)
         assert again.ask("what moves?", max_new_tokens=8) == answer
-        once_more = plm.load(again.save(tmp_path / "again"))
+        assert again.differences == ()
+        copied = again.save(tmp_path / "again")
+        for directory in (moved, copied):
+            # options name no place of the machine that wrote them
+            parts = json.loads((directory / "plm.lock").read_text())["parts"]
+            assert str(tmp_path) not in json.dumps(parts)
+        once_more = plm.load(copied)
+        assert once_more.differences == ()
         assert once_more.ask("what moves?", max_new_tokens=8) == answer
 
     def test_a_published_tokenizer_travels_too(self, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from plm_components.assembly import (
     assemble_tree,
     dtype_name,
     localised,
+    lock_as_saved,
     require_installed,
     usable_device,
     with_files_copied,
@@ -418,7 +419,8 @@ class Variant:
             receipt,
         )
         lock = self.lock.with_weights(weights)
-        writer.texts(spec=dump_yaml({**data, "weights": "plm:."}), lock=lock.to_json())
+        saved = lock_as_saved(lock, data)
+        writer.texts(spec=dump_yaml({**data, "weights": "plm:."}), lock=saved.to_json())
         return lock
 
 

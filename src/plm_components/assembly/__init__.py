@@ -4,7 +4,7 @@ from plm_components.assembly.assemble import Assembled, Init, Wish, assemble_tre
 from plm_components.assembly.build import BuiltParts, build, build_slot
 from plm_components.assembly.check import as_dtype, check, zoo_with
 from plm_components.assembly.devices import usable_device
-from plm_components.assembly.local_files import localised, with_files_copied
+from plm_components.assembly.local_files import localised, lock_as_saved, with_files_copied
 from plm_components.assembly.lock import (
     Lock,
     LockedPart,
@@ -37,6 +37,7 @@ __all__ = [
     "compare",
     "dtype_name",
     "localised",
+    "lock_as_saved",
     "lock_of",
     "require_installed",
     "usable_device",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from plm_components.assembly.examination import all_parts
+from plm_components.assembly.lock import Lock
 from plm_components.checkpoints import VariantWriter
 from plm_components.contracts import CarriesFiles
 from plm_components.spec import SpecTree
@@ -39,10 +41,36 @@ def localised(data: dict[str, Any], directory: Path) -> dict[str, Any]:
     def place(value: Any) -> Any:
         if isinstance(value, dict):
             return {key: place(item) for key, item in value.items()}
-        is_copied = isinstance(value, str) and value.startswith("./files/")
-        return str(directory / value) if is_copied else value
+        return str(directory / value) if _is_copied(value) else value
 
     return {key: place(value) for key, value in data.items()}
+
+
+def lock_as_saved(lock: Lock, data: dict[str, Any]) -> Lock:
+    """The lock with copied files named as the saved spec names them: no path of this machine.
+
+    Args:
+        lock: Of the variant.
+        data: What ``with_files_copied`` returned.
+    """
+    parts = []
+    for part in lock.parts:
+        said = data
+        for name in part.path.split("."):
+            said = said[name]
+        copied = {name: value for name, value in said.items() if _is_copied(value)}
+        parts.append(replace(part, options={**part.options, **copied}))
+    return replace(lock, parts=tuple(parts))
+
+
+def lock_localised(lock: Lock, directory: Path) -> Lock:
+    """A saved lock with ``./files/…`` where the files are now, as ``localised`` does for a spec."""
+    parts = (replace(part, options=localised(dict(part.options), directory)) for part in lock.parts)
+    return replace(lock, parts=tuple(parts))
+
+
+def _is_copied(value: Any) -> bool:
+    return isinstance(value, str) and value.startswith("./files/")
 
 
 def _place(data: dict[str, Any], path: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from plm_components.assembly.build import placed
 from plm_components.assembly.examination import Examination, all_parts
+from plm_components.assembly.local_files import lock_localised
 from plm_components.assembly.lock import Lock, LockedWeights
 from plm_components.checkpoints import (
     LOCK_FILE,
@@ -169,7 +170,7 @@ def saved_lock(stored: StoredTensors, *, verify: bool | None) -> Lock | None:
     lock = Lock.from_json(path.read_text("utf-8", errors="replace"), where=str(path))
     if lock.weights is not None:
         _require_same(stored, lock.weights, with_hash=is_worth_reading(stored, verify))
-    return lock
+    return lock_localised(lock, path.parent.resolve())
 
 
 def _require_same(stored: StoredTensors, saved: LockedWeights, *, with_hash: bool) -> None:
