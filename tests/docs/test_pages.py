@@ -101,7 +101,7 @@ def test_plm_tiny_sees(figures: Any, medium: str, least: float) -> None:
     assert scores["all"]["exact"] >= least
     assert [name for name, one in scores.items() if one["exact"] < 0.88] == []
     # over another scene it knows about as much as the best constant answer
-    assert scores["all"]["shuffled"] <= scores["all"]["constant"] + 0.12
+    assert scores["all"]["shuffled"] <= scores["all"]["constant"] + 0.03
 
 
 def test_the_picture_of_the_demo_is_small_enough_to_look_at() -> None:
