@@ -32,8 +32,8 @@ class Recipe:
         sight_rate: Learning rate of the first stage.
         early_rate: Learning rate of the first ``early_steps`` after that.
         early_steps: How long it holds.
-        rate: Learning rate from then on. At the early one a thing is never found by its shape,
-            however long it lasts; at this one it is within a hundred steps.
+        rate: Learning rate from then on. In the one run that was made, things were not found by
+            their shape at the early one, and were soon after it fell.
         last_rate: Learning rate of the fourth stage.
         rise_steps: Steps in which a rate rises from zero.
         sight_decay: Last steps of the first stage, in which its rate falls to a tenth.
