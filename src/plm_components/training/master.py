@@ -72,7 +72,8 @@ class MasterWeights:
                 parameter.grad = None
         self._crew.average([copy.grad for copy in master if copy.grad is not None])
         nn.utils.clip_grad_norm_(master, self._clip)
-        for optimizer in (self._muon, self._adamw):
+        optimizers: tuple[torch.optim.Optimizer, ...] = (self._muon, self._adamw)
+        for optimizer in optimizers:
             for group, share in zip(optimizer.param_groups, (eyes, 1.0), strict=True):
                 group["lr"] = rate * share
             optimizer.step()
