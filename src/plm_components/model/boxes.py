@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import TypeAlias, cast
 
 import numpy as np
 import torch
@@ -73,8 +73,7 @@ def _frame(key: object, where: str) -> int:
 
 
 def _box(value: object, where: str) -> Box:
-    is_list = isinstance(value, Sequence) and not isinstance(value, str | bytes)
-    if not is_list or len(cast("Sequence[Any]", value)) != 4 or not all(map(_is_pixel, value)):  # type: ignore[call-overload]
+    if not isinstance(value, list | tuple) or len(value) != 4 or not all(map(_is_pixel, value)):
         what = f"{value!r} is no box."
         expected = "[x1, y1, x2, y2]: four numbers in pixels, the top left corner first; or null"
         raise _fault(what, where, expected, "mend the box")

@@ -43,6 +43,8 @@ class Processor:
         video_sampler: Chooses frames.
         video_reader: Reads them.
         layout: Where media stand and how several images are tiled.
+        first_frame: Number of the first frame that is looked at, in this model's answers: 0 as the
+            published models were trained, or 1.
 
     Raises:
         UnsupportedError: another layout.
@@ -60,12 +62,14 @@ class Processor:
         video_sampler: VideoSampler | None = None,
         video_reader: VideoReader | None = None,
         layout: Literal["reference"] = "reference",
+        first_frame: Literal[0, 1] = 0,
     ) -> None:
         if layout != "reference":
             raise _unknown_layout(layout)
         self.tokenizer = tokenizer
         self.tokens_per_tile = tokens_per_tile
         self.layout = layout
+        self.first_frame = first_frame
         self.planner = MediaPlanner(image_tiler, frame_transform, video_sampler, video_reader)
         self._mean_311 = torch.tensor(mean, dtype=torch.float32)[:, None, None]
         self._std_311 = torch.tensor(std, dtype=torch.float32)[:, None, None]
