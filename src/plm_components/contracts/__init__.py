@@ -24,10 +24,13 @@ from plm_components.contracts.shapes import Grid
 from plm_components.contracts.text import (
     EncodedConversation,
     MediaKind,
+    MediaLayout,
     MediaSlot,
+    OwnVideoToken,
     Role,
     Tokenizer,
     Turn,
+    ids_of_media,
 )
 from plm_components.contracts.vision import Projector, VisionEncoder
 from plm_components.spec.slots import DefaultPart
@@ -52,8 +55,10 @@ __all__ = [
     "LayerCache",
     "Mask",
     "MediaKind",
+    "MediaLayout",
     "MediaSlot",
     "MediaSpan",
+    "OwnVideoToken",
     "Peek",
     "Pooling",
     "Projector",
@@ -66,5 +71,6 @@ __all__ = [
     "VideoReader",
     "VideoSampler",
     "VisionEncoder",
+    "ids_of_media",
     "refuse_unsupported",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
 
 SPEC_VERSION = 1
 
@@ -34,4 +35,10 @@ SPEC_SLOTS: dict[str, SpecSlot] = {
     "video_reader": SpecSlot("video_reader", required=False),
 }
 
-TOP_KEYS = ("plm", "base", *SPEC_SLOTS, "weights")
+# where media stand and how several images are tiled: as PerceptionLM's own code, or transformers'
+MediaLayout: TypeAlias = Literal["reference", "hf"]
+
+# what a spec may say of its processor, which is no part: name -> type and default
+PROCESSOR_OPTIONS: dict[str, tuple[Any, Any]] = {"layout": (MediaLayout, "reference")}
+
+TOP_KEYS = ("plm", "base", *SPEC_SLOTS, "processor", "weights")

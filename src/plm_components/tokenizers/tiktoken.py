@@ -32,7 +32,9 @@ class TiktokenTokenizer:
 
     256 special tokens follow the ranks; with the published 128,000 ranks ``<|begin_of_text|>`` is
     128000, ``<|image|>`` 128002, ``<|eot_id|>`` 128009. Images and videos are both written as
-    ``<|image|>``, as PerceptionLM's own code does. No text that is encoded becomes one of them.
+    ``<|image|>``, as PerceptionLM's own code does; the slot behind it, which transformers names
+    ``<|video|>``, stands for videos in layout ``hf`` of the processor. No text that is encoded
+    becomes one of them.
 
     Args:
         path: The file, ``tokenizer.model``.
@@ -65,6 +67,7 @@ class TiktokenTokenizer:
         self.media_token_ids: Mapping[str, int] = dict.fromkeys(
             ("image", "video"), self.image_token_id
         )
+        self.video_token_id: int | None = self.image_token_id + 1
         self.stop_ids = tuple(self.special_ids[role] for role in ("end_of_text", "eot_id"))
         self.pad_id = self.special_ids["end_of_text"]
 
