@@ -403,6 +403,16 @@ class TestSaveAndLoad:
         by_name = plm.assemble(tiny_spec(weights=f"plm:{saved}"))
         assert torch.equal(logits_of(from_spec), logits_of(by_name))
 
+    def test_what_is_said_of_the_processor_is_kept(self, tmp_path: Path) -> None:
+        variant = tiny(overrides=["processor.layout=hf", "processor.first_frame=1"])
+        again = plm.load(variant.save(tmp_path / "hf"))
+        said = {"layout": "hf", "first_frame": 1}
+        assert again.processor.first_frame == 1
+        assert again.processor.layout == variant.processor.layout == "hf"
+        assert again.spec["processor"] == again.lock.processor == said
+        assert again.differences == ()
+        assert tiny().processor.layout == "reference"
+
     def test_it_may_move(self, copy: Path, saved: Path) -> None:
         moved = copy.rename(copy.with_name("moved"))
         assert torch.equal(logits_of(plm.load(moved)), logits_of(plm.load(saved)))
