@@ -22,6 +22,7 @@ from plm_components.assembly import UnfitError
 from plm_components.errors import (
     CheckpointError,
     ContractError,
+    MediaError,
     PluginError,
     UnsupportedError,
     UsageError,
@@ -342,6 +343,20 @@ class TestAsk:
         with pytest.raises(plm.PlmError) as caught:
             call(tiny())
         assert caught.value.what == what
+
+    def test_boxes_are_seen(self, write_video: WriteVideo) -> None:
+        variant, clip = tiny(), write_video()
+        plain = variant.ask("who?", video=clip, stream=True)
+        boxed = variant.ask("who?", video=clip, boxes={0: [4, 4, 40, 40]}, stream=True)
+        assert plain.media[0].content_hash != boxed.media[0].content_hash
+        assert plain.media[0].timestamps == boxed.media[0].timestamps
+
+    def test_boxes_that_are_not_seen_are_refused_before_an_answer(
+        self, write_video: WriteVideo
+    ) -> None:
+        with pytest.raises(MediaError) as caught:
+            tiny().ask("who?", video=write_video(), boxes={1: [4, 4, 40, 40]}, stream=True)
+        assert caught.value.what == "No box is seen: frame 1 is not looked at."
 
     def test_a_streamed_call_that_makes_no_sense_fails_at_once(self) -> None:
         with pytest.raises(UsageError):
