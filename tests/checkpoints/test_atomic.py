@@ -140,12 +140,14 @@ def test_a_file_appears_with_the_permissions_of_any_new_file(tmp_path: Path) -> 
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_a_file_that_fails_leaves_the_old_one(tmp_path: Path, overwrite: bool) -> None:
     (tmp_path / "f.txt").write_text("old")
-    with (
-        pytest.raises(RuntimeError, match="stop"),
-        atomic_file(tmp_path / "f.txt", overwrite=overwrite) as staging,
-    ):
-        staging.write_text("half")
-        raise RuntimeError("stop")
+
+    def fail_halfway() -> None:
+        with atomic_file(tmp_path / "f.txt", overwrite=overwrite) as staging:
+            staging.write_text("half")
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        fail_halfway()
     assert (tmp_path / "f.txt").read_text() == "old"
     assert names(tmp_path) == {"f.txt"}
 

@@ -198,6 +198,17 @@ class TestSeconds:
             }
         ]
 
+    def test_each_medium_keeps_its_frames_where_a_layout_moves_it(
+        self, plm, say, write_video, photo: Path
+    ) -> None:
+        say("frame 1")
+        words = ("--video", str(write_video(count=24)), "--image", str(photo), "--json")
+        told = plm("ask", "plm-tiny", "when?", *words, "processor.layout=hf", *SMALL)
+        video, image = json.loads(told.out)["media"]
+
+        assert (video["kind"], len(video["frame_indices"])) == ("video", 8)
+        assert image == {"kind": "image", "path": str(photo)}
+
     def test_a_clip_has_the_seconds_of_its_file(self, plm, say, write_video) -> None:
         say("frame 1")
         words = ("--video", str(write_video()), "--start", "1", "--end", "1.5")

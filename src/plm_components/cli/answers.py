@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from plm_components.contracts import MediaSpan
     from plm_components.inference import Reply, SpokenBox, SpokenFrames
 
 
@@ -32,10 +33,11 @@ def answer_notes(reply: Reply) -> list[str]:
 
 def answer_to_dict(reply: Reply, media: Sequence[tuple[str, str]]) -> dict[str, Any]:
     """The media with the frames that were looked at, the answer, and what it speaks of."""
+    # a layout may say images before videos; among its own kind each keeps its place
+    spans = {kind: iter([span for span in reply.media if span.kind == kind]) for kind, _ in media}
     return {
         "media": [
-            {"kind": kind, "path": path, **_frames_seen(span.frame_indices, span.timestamps)}
-            for (kind, path), span in zip(media, reply.media, strict=True)
+            {"kind": kind, "path": path, **_frames_seen(next(spans[kind]))} for kind, path in media
         ],
         "answer": reply.text,
         "frames": [_frames(span) for span in reply.frames],
@@ -43,10 +45,11 @@ def answer_to_dict(reply: Reply, media: Sequence[tuple[str, str]]) -> dict[str, 
     }
 
 
-def _frames_seen(indices: Sequence[int], times: Sequence[float]) -> dict[str, Any]:
-    if not indices:
+def _frames_seen(span: MediaSpan) -> dict[str, Any]:
+    if span.kind == "image":
         return {}
-    return {"frame_indices": list(indices), "seconds": [round(time_s, 6) for time_s in times]}
+    times = [round(time_s, 6) for time_s in span.timestamps]
+    return {"frame_indices": list(span.frame_indices), "seconds": times}
 
 
 def _frames(span: SpokenFrames) -> dict[str, Any]:
