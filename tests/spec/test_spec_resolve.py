@@ -389,7 +389,7 @@ FAULTS = [
     (
         "processor.first_frame=2",
         Fault(
-            "processor.first_frame is 2, not 0 or 1.",
+            "processor.first_frame is the number 2, not 0 or 1.",
             "processor.first_frame",
             "0 or 1",
             "choose one of these",
