@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from published import CHAT_TEMPLATE
 from transformers import PreTrainedTokenizerFast
 from vocabularies import (
     CHATML_SPECIALS,
@@ -23,6 +22,7 @@ from plm_components.contracts import MediaSlot, Turn
 from plm_components.errors import TokenizerError
 from plm_components.tokenizers.hf import HFTokenizer
 from plm_components.tokenizers.templates import PLM_SYSTEM_PROMPT
+from published import CHAT_TEMPLATE
 
 QUESTION = "What moves?"
 ANSWER = "The red circle."
