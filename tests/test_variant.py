@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from plm_components.errors import (
     UnsupportedError,
     UsageError,
 )
+from plm_components.inference import generate
 from small_specs import WORDS, tiny_spec
 
 WriteVideo = Callable[..., Path]
@@ -247,6 +249,30 @@ class TestAsk:
                       {"images": [RED, RED]}, {}):  # fmt: skip
             assert isinstance(variant.ask("what moves?", max_new_tokens=3, **media), str)
 
+    @pytest.mark.parametrize("layout", ["reference", "hf"])
+    def test_a_batch_of_prompts_is_each_prompt_alone(
+        self, layout: str, write_video: WriteVideo
+    ) -> None:
+        """Other media in every row; the published code is right for one prompt at a time only."""
+        variant = tiny(overrides=[f"processor.layout={layout}"])
+        image, video = {"type": "image", "image": RED}, {"type": "video", "video": write_video()}
+        text = {"type": "text", "text": "what moves?"}
+        rows = [
+            [{"role": "user", "content": content}]
+            for content in ([text], [image, text], [text, image, image], [video, text])
+        ]
+        together = variant.processor(rows)
+        whole = variant.model(
+            together.input_ids_BL, together.pixel_values, together.attention_mask_BL
+        )
+        spoken = list(generate(variant.model, together, max_new_tokens=4, stop_ids=[], pad_id=0))
+        for number, row in enumerate(rows):
+            alone = variant.processor(row)
+            logits = variant.model(alone.input_ids_BL, alone.pixel_values)[0]
+            torch.testing.assert_close(whole[number, : len(logits)], logits, atol=1e-5, rtol=0)
+            said = list(generate(variant.model, alone, max_new_tokens=4, stop_ids=[], pad_id=0))
+            assert [int(ids[number]) for ids in spoken] == [int(ids[0]) for ids in said]
+
     def test_ask_is_chat_with_one_turn(self) -> None:
         variant = tiny()
         turns = [
@@ -464,6 +490,20 @@ class TestSaveAndLoad:
         (tmp_path / "tok").rename(tmp_path / "gone")
         assert plm.load(path).ask("what moves?", image=RED, max_new_tokens=8) == answer
         assert [f.name for f in (path / "files" / "tokenizer").iterdir()] == ["tokenizer.json"]
+
+    def test_a_ranks_file_travels_too(self, tmp_path: Path) -> None:
+        ranks = tmp_path / "tokenizer.model"
+        ranks.write_bytes(b"".join(b64encode(bytes([n])) + b" %d\n" % n for n in range(256)))
+        part = {"type": "tiktoken", "path": str(ranks), "system_prompt": ""}
+        overrides = ["processor.layout=hf", "decoder.vocab_size=512"]
+        variant = tiny(slots={"tokenizer": part}, overrides=overrides)
+        # the image token, and the slot that transformers names <|video|>
+        assert variant.model.media_token_ids == (258, 259)
+        answer = variant.ask("what moves?", image=RED, max_new_tokens=4)
+        path = variant.save(tmp_path / "v")
+        ranks.rename(tmp_path / "gone")
+        assert plm.load(path).ask("what moves?", image=RED, max_new_tokens=4) == answer
+        assert [f.name for f in (path / "files" / "tokenizer").iterdir()] == ["tokenizer.model"]
 
     def test_configurations_in_local_directories_travel_too(self, tmp_path: Path) -> None:
         from transformers import CLIPVisionConfig, GPT2Config

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torchvision.transforms import v2
+from torchvision.transforms import InterpolationMode, v2
+from torchvision.transforms.functional import resize
 from torchvision.utils import draw_bounding_boxes
 
 from plm_components.contracts import Sample, VideoFacts
@@ -130,6 +131,16 @@ def test_a_videos_span_says_which_frames_and_when(write_video) -> None:
     assert span.frame_indices == (12, 20, 28, 36)
     assert span.timestamps == pytest.approx([12 / 24, 20 / 24, 28 / 24, 36 / 24])
     assert span.num_tokens == 4 * TOKENS
+
+
+def test_frames_are_drawn_as_published(write_video) -> None:
+    path = write_video()
+    batch = build()(ask({"type": "video", "video": path, "start_s": 0.5, "end_s": 1.5}))
+    frames = PyAVReader().read(path, [12, 20, 28, 36])
+    bicubic = InterpolationMode.BICUBIC
+    drawn = resize(frames, [SIDE, SIDE], bicubic, antialias=True).float() / 255
+    mean, std = (torch.tensor(n)[:, None, None] for n in ((0.5, 0.4, 0.3), (0.5, 0.25, 0.2)))
+    torch.testing.assert_close(batch.pixel_values, (drawn - mean) / std, atol=1e-6, rtol=0)
 
 
 def test_one_image_is_tiled_and_several_get_one_tile_each() -> None:
@@ -263,8 +274,14 @@ def test_a_template_that_leaves_nothing_is_refused() -> None:
 
 
 def test_another_layout_is_refused() -> None:
-    with pytest.raises(UnsupportedError, match="The layout 'sideways' is unknown"):
+    with pytest.raises(UnsupportedError) as caught:
         build(layout="sideways")
+    assert str(caught.value) == (
+        "The layout 'sideways' is unknown.\n"
+        "  where:    Processor, argument layout\n"
+        "  expected: one of: reference, hf\n"
+        "  fix:      leave layout out for PerceptionLM's own, or say hf for that of transformers"
+    )
 
 
 class _LyingSampler:

@@ -68,7 +68,7 @@ class TiktokenTokenizer:
             ("image", "video"), self.image_token_id
         )
         self.video_token_id: int | None = self.image_token_id + 1
-        self.stop_ids = tuple(self.special_ids[role] for role in ("end_of_text", "eot_id"))
+        self.stop_ids = tuple(self.special_ids[role] for role in self._template.stop_roles)
         self.pad_id = self.special_ids["end_of_text"]
 
     @classmethod
