@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from pathlib import PurePath
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from plm_components.assembly.examination import all_parts
 from plm_components.checkpoints import Receipt
 from plm_components.errors import CheckpointError, PlmError, PluginError
-from plm_components.spec import Part, SpecTree
+from plm_components.spec import Part, SpecTree, default_processor
 from plm_components.zoo import Zoo
 
 FORMAT = 1
@@ -82,11 +82,13 @@ class Lock:
         parts: Every part of the spec, nested ones included.
         weights: What lies beside the lock; None for a variant that was not saved.
         spec_weights: The spec's ``weights:`` entry.
+        processor: Its ``processor:`` entry, defaults included.
     """
 
     parts: tuple[LockedPart, ...]
     weights: LockedWeights | None = None
     spec_weights: str | None = None
+    processor: Mapping[str, Any] = field(default_factory=default_processor)
 
     def with_weights(self, weights: LockedWeights) -> Lock:
         """The lock of a variant whose tensors lie beside it."""
@@ -132,7 +134,8 @@ class Lock:
 
 def lock_of(tree: SpecTree) -> Lock:
     """The lock of a resolved spec."""
-    return Lock(tuple(_locked(part) for part in all_parts(tree)), spec_weights=tree.weights)
+    parts = tuple(_locked(part) for part in all_parts(tree))
+    return Lock(parts, spec_weights=tree.weights, processor=tree.processor)
 
 
 def compare(lock: Lock, now: Lock) -> list[str]:
@@ -149,7 +152,7 @@ def compare(lock: Lock, now: Lock) -> list[str]:
     for path, saved in there.items():
         if path in here:
             words += _differences(saved, here[path])
-    return words
+    return words + list(_changed("processor", lock.processor, now.processor))
 
 
 def require_installed(lock: Lock, zoo: Zoo) -> None:
@@ -196,10 +199,14 @@ def _differences(saved: LockedPart, here: LockedPart) -> Iterator[str]:
         yield f"{saved.path} came from {_exactly(saved)}, comes from {_exactly(here)}"
     if saved.contract != here.contract:
         yield f"{saved.path} spoke contract {saved.contract}, speaks {here.contract}"
-    for name in sorted({*saved.options, *here.options}):
-        before, after = saved.options.get(name), here.options.get(name)
+    yield from _changed(saved.path, saved.options, here.options)
+
+
+def _changed(path: str, saved: Mapping[str, Any], here: Mapping[str, Any]) -> Iterator[str]:
+    for name in sorted({*saved, *here}):
+        before, after = saved.get(name), here.get(name)
         if before != after:
-            yield f"{saved.path}.{name} was {before!r}, is {after!r}"
+            yield f"{path}.{name} was {before!r}, is {after!r}"
 
 
 def _exactly(part: LockedPart) -> str:
@@ -238,8 +245,11 @@ def _lock_from(
     parts: list[dict[str, Any]],
     weights: dict[str, Any] | None = None,
     spec_weights: str | None = None,
+    processor: dict[str, Any] | None = None,
 ) -> Lock:
     locked = None
     if weights is not None:
         locked = LockedWeights(**{**weights, "origins": Receipt.from_list(weights["origins"])})
-    return Lock(tuple(LockedPart(**part) for part in parts), locked, spec_weights)
+    # locks from before there was the entry have none
+    options = {**default_processor(), **(processor or {})}
+    return Lock(tuple(LockedPart(**part) for part in parts), locked, spec_weights, options)

@@ -29,6 +29,7 @@ from plm_components.checkpoints import (
     tensors_of,
     unfilled,
 )
+from plm_components.contracts import ids_of_media
 from plm_components.errors import CheckpointError, ContractError
 from plm_components.model import PerceptionLM
 
@@ -39,9 +40,9 @@ SMALL_BYTES = 1 << 30
 def model_of(exam: Examination) -> PerceptionLM:
     """The model of an examined composition, still on the meta device."""
     parts = exam.parts
-    ids = () if parts.tokenizer is None else tuple(parts.tokenizer.media_token_ids.values())
+    ids = set() if parts.tokenizer is None else ids_of_media(parts.tokenizer)
     model = PerceptionLM(
-        parts.vision_encoder, parts.projector, parts.decoder, media_token_ids=sorted(set(ids))
+        parts.vision_encoder, parts.projector, parts.decoder, media_token_ids=sorted(ids)
     )
     return model.eval()
 

@@ -1,6 +1,6 @@
 """Weights on the disk: our own directories, what they hold, and how strictly they are read."""
 
-from plm_components.checkpoints.atomic import atomic_directory
+from plm_components.checkpoints.atomic import atomic_directory, atomic_file
 from plm_components.checkpoints.directory import (
     LOCK_FILE,
     SPEC_FILE,
@@ -39,6 +39,7 @@ __all__ = [
     "VariantWriter",
     "WrittenWeights",
     "atomic_directory",
+    "atomic_file",
     "check_writable",
     "first_few",
     "first_nonfinite",

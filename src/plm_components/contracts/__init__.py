@@ -23,11 +23,15 @@ from plm_components.contracts.media import (
 from plm_components.contracts.shapes import Grid
 from plm_components.contracts.text import (
     EncodedConversation,
+    FirstFrame,
     MediaKind,
+    MediaLayout,
     MediaSlot,
+    OwnVideoToken,
     Role,
     Tokenizer,
     Turn,
+    ids_of_media,
 )
 from plm_components.contracts.vision import Projector, VisionEncoder
 from plm_components.spec.slots import DefaultPart
@@ -45,6 +49,7 @@ __all__ = [
     "DefaultPart",
     "Documents",
     "EncodedConversation",
+    "FirstFrame",
     "FrameTransform",
     "Full",
     "Grid",
@@ -52,8 +57,10 @@ __all__ = [
     "LayerCache",
     "Mask",
     "MediaKind",
+    "MediaLayout",
     "MediaSlot",
     "MediaSpan",
+    "OwnVideoToken",
     "Peek",
     "Pooling",
     "Projector",
@@ -66,5 +73,6 @@ __all__ = [
     "VideoReader",
     "VideoSampler",
     "VisionEncoder",
+    "ids_of_media",
     "refuse_unsupported",
 ]

@@ -22,6 +22,7 @@ from plm_components.contracts.media import (
 from plm_components.contracts.text import MediaKind
 from plm_components.errors import ContractError, UnsupportedError
 from plm_components.image_tilers.single import SingleTiler
+from plm_components.model.boxes import check_boxes, draw_boxes
 from plm_components.model.clips import Clip, cut_clip
 from plm_components.model.images import image_size, read_image
 from plm_components.model.messages import ImagePart, ImageSource, VideoPart
@@ -98,11 +99,13 @@ class MediaPlanner:
         clip = cut_clip(part.video, facts, part.start_s, part.end_s, rule=part.clip_rule)
         sample = sampler.sample(clip.facts, peek=_peek_into(reader, part.video, clip.first))
         _check_sample(sample, clip, sampler)
+        check_boxes(part.boxes, facts, part.video)
         indices = tuple(clip.first + index for index in sample.indices)
 
         def read() -> Tensor:
-            chunks = (reader.read(part.video, chunk) for chunk in _chunks(indices))
-            return torch.cat([transform(frames_F3HW) for frames_F3HW in chunks])
+            chunks = ((reader.read(part.video, chunk), chunk) for chunk in _chunks(indices))
+            boxed = (draw_boxes(frames_F3HW, chunk, part.boxes) for frames_F3HW, chunk in chunks)
+            return torch.cat([transform(frames_F3HW) for frames_F3HW in boxed])
 
         timestamps = tuple(clip.start_s + time for time in sample.timestamps)
         return PlannedMedium("video", len(indices), read, timestamps, indices)

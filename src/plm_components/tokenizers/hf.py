@@ -38,6 +38,8 @@ _IMAGE_TOKENS = (
     "<image_soft_token>",
     "<|reserved_special_token_0|>",
 )
+# transformers' name for the slot behind the image token
+_VIDEO_TOKEN = "<|video|>"
 _CONFIGURED = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token")
 
 
@@ -54,7 +56,8 @@ class HFTokenizer:
             ``<|image|>``, ``<image>``, ``<|image_pad|>``, ``<image_soft_token>`` and
             ``<|reserved_special_token_0|>`` if None. A vocabulary without any gets an id behind
             its end, which the model replaces before it embeds.
-        video_token: Written where a video stands; the image token if None, as PerceptionLM does.
+        video_token: Written where a video stands; the image token if None, as PerceptionLM does
+            (and ``<|video|>``, where the vocabulary has it, in layout ``hf`` of the processor).
         stop_tokens: End an answer; the template's own if None.
         system_prompt: In place of the template's own; an empty string for no system turn.
 
@@ -87,6 +90,7 @@ class HFTokenizer:
             "image": self.image_token_id,
             "video": self._id(video_token) if video_token else self.image_token_id,
         }
+        self.video_token_id = self._id(video_token) if video_token else self._ids.get(_VIDEO_TOKEN)
         self.stop_ids = self._stop_ids(stop_tokens, files.generation)
         self.pad_id = self._pad_id()
 
