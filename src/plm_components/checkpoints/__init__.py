@@ -1,6 +1,7 @@
 """Weights on the disk: our own directories, what they hold, and how strictly they are read."""
 
 from plm_components.checkpoints.atomic import atomic_directory
+from plm_components.checkpoints.changes import Change, HalfSplitRows, InterleavedRows
 from plm_components.checkpoints.directory import (
     LOCK_FILE,
     SPEC_FILE,
@@ -10,9 +11,20 @@ from plm_components.checkpoints.directory import (
     is_variant,
     read_lock_text,
 )
+from plm_components.checkpoints.hf_keys import hf_keys
+from plm_components.checkpoints.llama_keys import llama_keys
 from plm_components.checkpoints.match import first_few, match_exactly
+from plm_components.checkpoints.original_keys import (
+    original_changes,
+    original_keys,
+    original_llama_changes,
+    original_llama_keys,
+)
 from plm_components.checkpoints.origins import Origin, open_origin, packaged_weights, parse_origin
+from plm_components.checkpoints.plm_sizes import PLMSizes
 from plm_components.checkpoints.receipt import Receipt, ReceiptLine, receipt_of
+from plm_components.checkpoints.renamed import RenamedTensors
+from plm_components.checkpoints.source import TensorSource
 from plm_components.checkpoints.tensor_files import (
     StoredTensors,
     first_nonfinite,
@@ -31,23 +43,35 @@ from plm_components.checkpoints.tied import (
 __all__ = [
     "LOCK_FILE",
     "SPEC_FILE",
+    "Change",
+    "HalfSplitRows",
+    "InterleavedRows",
     "ModuleTensors",
     "Origin",
+    "PLMSizes",
     "Receipt",
     "ReceiptLine",
+    "RenamedTensors",
     "StoredTensors",
+    "TensorSource",
     "VariantWriter",
     "WrittenWeights",
     "atomic_directory",
     "check_writable",
     "first_few",
     "first_nonfinite",
+    "hf_keys",
     "is_variant",
+    "llama_keys",
     "match_exactly",
     "materialise",
     "materialise_buffers",
     "open_origin",
     "open_tensors",
+    "original_changes",
+    "original_keys",
+    "original_llama_changes",
+    "original_llama_keys",
     "packaged_weights",
     "parse_origin",
     "read_lock_text",
