@@ -12,6 +12,7 @@ from plm_components.assembly.build import placed
 from plm_components.assembly.examination import Examination, all_parts
 from plm_components.assembly.local_files import lock_localised
 from plm_components.assembly.lock import Lock, LockedWeights
+from plm_components.assembly.promises import dtype_name
 from plm_components.checkpoints import (
     LOCK_FILE,
     ModuleTensors,
@@ -19,6 +20,7 @@ from plm_components.checkpoints import (
     StoredTensors,
     first_few,
     first_nonfinite,
+    lock_text,
     match_exactly,
     materialise,
     materialise_buffers,
@@ -99,7 +101,8 @@ def fill_from(
         look: Whether to look for NaN and infinities.
 
     Raises:
-        CheckpointError: names or shapes differ, or a weight is not finite.
+        CheckpointError: names or shapes differ, a weight is not finite, or whole numbers stand
+            where real ones are due.
     """
     state = tensors_of(model)
     names = match_exactly(
@@ -109,7 +112,7 @@ def fill_from(
         where=_place(stored),
         fix="load them with the spec they were saved with, without overrides of the model's parts",
     )
-    bad = _set_all(model, state, stored.read(names), device, look)
+    bad = _set_all(model, state, stored.read(names), device, look, _place(stored))
     if bad:
         raise CheckpointError(
             f"{len(bad)} tensors hold NaN or infinity: {first_few(bad)}.",
@@ -128,15 +131,30 @@ def _set_all(
     stored: Iterable[tuple[str, Tensor]],
     device: torch.device,
     look: bool,
+    place: str,
 ) -> list[str]:
     parameters = {name for name, _ in model.named_parameters()}
     bad: list[str] = []
     for name, tensor in stored:
+        wanted = state.tensors[name].dtype
+        if tensor.dtype.is_floating_point != wanted.is_floating_point:
+            raise _of_another_kind(name, tensor.dtype, wanted, place)
         if look and name in parameters:
             bad += first_nonfinite([(name, tensor)])
-        moved = tensor.to(device=device, dtype=state.tensors[name].dtype)
+        moved = tensor.to(device=device, dtype=wanted)
         set_tensor(model, state.names_of(name), moved)
     return bad
+
+
+def _of_another_kind(
+    name: str, found: torch.dtype, wanted: torch.dtype, place: str
+) -> CheckpointError:
+    return CheckpointError(
+        f"{name} is stored as {dtype_name(found)}.",
+        where=place,
+        expected="real numbers" if wanted.is_floating_point else "whole numbers",
+        fix="take weights that are not quantized, or an earlier checkpoint",
+    )
 
 
 def open_weights(exam: Examination, relative_to: Path | None) -> StoredTensors | None:
@@ -167,7 +185,7 @@ def saved_lock(stored: StoredTensors, *, verify: bool | None) -> Lock | None:
     path = stored.paths[0].parent / LOCK_FILE
     if not path.is_file():
         return None
-    lock = Lock.from_json(path.read_text("utf-8", errors="replace"), where=str(path))
+    lock = Lock.from_json(lock_text(path), where=str(path))
     if lock.weights is not None:
         _require_same(stored, lock.weights, with_hash=is_worth_reading(stored, verify))
     return lock_localised(lock, path.parent.resolve())

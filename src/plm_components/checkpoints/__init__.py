@@ -9,7 +9,9 @@ from plm_components.checkpoints.directory import (
     WrittenWeights,
     check_writable,
     is_variant,
+    lock_text,
     read_lock_text,
+    unreadable_lock,
 )
 from plm_components.checkpoints.hf_keys import hf_keys
 from plm_components.checkpoints.llama_keys import llama_keys
@@ -65,6 +67,7 @@ __all__ = [
     "hf_keys",
     "is_variant",
     "llama_keys",
+    "lock_text",
     "match_exactly",
     "materialise",
     "materialise_buffers",
@@ -82,5 +85,6 @@ __all__ = [
     "set_tensor",
     "tensors_of",
     "unfilled",
+    "unreadable_lock",
     "write_tensors",
 ]

@@ -11,6 +11,7 @@ import pickletools
 from pathlib import Path
 
 from plm_components.errors import CheckpointError
+from plm_components.untrusted import shown
 
 _STORAGES = "Double Float Half BFloat16 Long Int Short Char Byte Bool"
 _GLOBALS = {
@@ -68,7 +69,7 @@ def check_pickle(pickle: bytes, path: Path) -> None:
 
 def _foreign(wanted: str, path: Path) -> CheckpointError:
     return CheckpointError(
-        f"The file asks to run {wanted.replace(' ', '.', 1)}; it was not run.",
+        f"The file asks to run {shown(wanted.replace(' ', '.', 1))}; it was not run.",
         where=str(path),
         expected="tensors in dictionaries and nothing else: torch.save(model.state_dict(), path)",
         fix="get the weights as safetensors; do not open this file with torch.load",

@@ -20,6 +20,7 @@ from plm_components.checkpoints.pickle_rules import check_pickle
 from plm_components.checkpoints.tensor_files import hash_files
 from plm_components.checkpoints.torch_zip import read_torch_zip, unreadable
 from plm_components.errors import CheckpointError
+from plm_components.untrusted import reason, shown
 
 SINGLE_PICKLE = "consolidated.pth"
 FIRST_PART = "consolidated.00.pth"
@@ -87,7 +88,7 @@ def open_pickled(path: Path, origin: str) -> PickledTensors:
         raise
     except Exception as error:
         # a damaged pickle can end in any error of torch's interpreter
-        raise unreadable(path, str(error).partition("\n")[0] or type(error).__name__) from error
+        raise unreadable(path, reason(error)) from error
     tensors, wrapper, beside = _state_dict(loaded, path)
     _check_storages(tensors, archive.storages, path)
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
@@ -160,7 +161,7 @@ def _check_storages(tensors: Mapping[str, Tensor], storages: Mapping[int, int], 
         offset = getattr(storage, "_checkpoint_offset", None)
         wanted = math.prod(tensor.shape) * tensor.element_size()
         if storages.get(offset) != storage.nbytes() or wanted > storage.nbytes():  # type: ignore[arg-type]
-            raise unreadable(path, f"tensor {name} is not where the file says")
+            raise unreadable(path, f"tensor {shown(name)} is not where the file says")
         total += wanted
     if total > _MAX_ALIASES * sum(storages.values()):
         raise unreadable(path, "its tensors overlap")

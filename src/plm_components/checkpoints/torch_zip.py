@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plm_components.errors import CheckpointError
+from plm_components.untrusted import reason, require_regular, shown
 
 MAX_DIRECTORY_BYTES = 16 * 2**20
 MAX_PICKLE_BYTES = 8 * 2**20
@@ -55,13 +56,13 @@ def read_torch_zip(path: Path) -> TorchZip:
     except (OSError, zipfile.BadZipFile, ValueError, struct.error, NotImplementedError) as error:
         if isinstance(error, CheckpointError):
             raise
-        raise unreadable(path, str(error)) from error
+        raise unreadable(path, reason(error)) from error
 
 
-def unreadable(path: Path, reason: str) -> CheckpointError:
+def unreadable(path: Path, why: str) -> CheckpointError:
     """The error of a file that is damaged, or no ``.pth`` file."""
     return CheckpointError(
-        f"The weights file cannot be read: {reason.strip().rstrip('.')}.",
+        f"The weights file cannot be read: {why}.",
         where=str(path),
         expected="a whole .pth file that torch.save wrote",
         fix="copy it again from where it came; it is truncated, damaged, or of another format",
@@ -87,6 +88,7 @@ def _read(path: Path) -> TorchZip:
 
 
 def _require_zip(path: Path) -> None:
+    require_regular(path)
     with path.open("rb") as stream:
         start = stream.read(4)
     if start == b"PK\3\4":
@@ -134,9 +136,9 @@ def _records(infos: list[zipfile.ZipInfo], size: int) -> dict[str, zipfile.ZipIn
         raise ValueError("its records are not one folder of distinct names")
     for info in infos:
         if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:
-            raise ValueError(f"{info.filename} is compressed")
+            raise ValueError(f"{shown(info.filename)} is compressed")
         if info.header_offset + info.file_size > size:
-            raise ValueError(f"{info.filename} ends outside the file")
+            raise ValueError(f"{shown(info.filename)} ends outside the file")
     return records
 
 
