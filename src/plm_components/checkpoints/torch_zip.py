@@ -17,12 +17,12 @@ from plm_components.errors import CheckpointError
 from plm_components.untrusted import reason, require_regular, shown
 
 MAX_DIRECTORY_BYTES = 16 * 2**20
-MAX_PICKLE_BYTES = 8 * 2**20
+# 10,000 tensors take about 2 MB
+MAX_PICKLE_BYTES = 4 * 2**20
 _PICKLE = "data.pkl"
 _END = struct.Struct("<4s4H2LH")
 _LOCATOR_BYTES = 20
 _END_64 = struct.Struct("<4sQ2H2L4Q")
-_LOCAL_HEADER = struct.Struct("<4s5H3L2H")
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,11 @@ class TorchZip:
 
     Args:
         pickle: ``data.pkl``, whole.
-        storages: Offset in the file -> bytes, of each storage.
+        records: Name (``data/0``) -> bytes, of every record.
     """
 
     pickle: bytes
-    storages: Mapping[int, int]
+    records: Mapping[str, int]
 
 
 def read_torch_zip(path: Path) -> TorchZip:
@@ -84,7 +84,7 @@ def _read(path: Path) -> TorchZip:
         _check_byte_order(archive, records)
         # zipfile compares the checksum of what it reads
         pickle = archive.read(records[_PICKLE])
-    return TorchZip(pickle, _storages(path, records))
+    return TorchZip(pickle, {name: info.file_size for name, info in records.items()})
 
 
 def _require_zip(path: Path) -> None:
@@ -112,6 +112,8 @@ def _check_end(path: Path) -> None:
     with path.open("rb") as stream:
         stream.seek(max(0, size - _END.size - _LOCATOR_BYTES - _END_64.size))
         tail = stream.read()
+    if size < _END.size:
+        raise ValueError("the end of the archive is missing")
     signature, _, _, _, _, length, offset, comment = _END.unpack(tail[-_END.size :])
     if signature != b"PK\5\6" or comment:
         raise ValueError("the end of the archive is missing")
@@ -147,16 +149,3 @@ def _check_byte_order(archive: zipfile.ZipFile, records: Mapping[str, zipfile.Zi
     info = records.get("byteorder")
     if info is not None and (info.file_size > 6 or archive.read(info) != b"little"):
         raise ValueError("its bytes are not in little-endian order")
-
-
-def _storages(path: Path, records: Mapping[str, zipfile.ZipInfo]) -> dict[int, int]:
-    storages = {}
-    with path.open("rb") as stream:
-        for name, info in records.items():
-            if name.startswith("data/"):
-                stream.seek(info.header_offset)
-                header = _LOCAL_HEADER.unpack(stream.read(_LOCAL_HEADER.size))
-                # the name and an extra field stand between the header and the bytes
-                start = info.header_offset + _LOCAL_HEADER.size + header[-2] + header[-1]
-                storages[start] = info.file_size
-    return storages
