@@ -10,6 +10,7 @@ from plm_components.checkpoints.hf_keys import hf_keys
 from plm_components.checkpoints.hf_processor import media_slots, tokenizer_slot
 from plm_components.checkpoints.hf_text import llama_spec
 from plm_components.checkpoints.hf_tower import tower_spec
+from plm_components.checkpoints.media_fit import fit_media
 from plm_components.checkpoints.plm_sizes import PLMSizes
 from plm_components.checkpoints.published import Published
 from plm_components.checkpoints.renamed import RenamedTensors
@@ -59,7 +60,8 @@ def read_hf(directory: Path, name: str) -> Published:
     }
     dtype = _dtype(config, text)
     config.set_aside(*_NO_MATTER)
-    return Published(spec, dtype, _left_aside({"": config, "text_config.": text}))
+    notes = (*_left_aside({"": config, "text_config.": text}), *fit_media(spec))
+    return Published(spec, dtype, notes)
 
 
 def open_hf(directory: Path, origin: str, sizes: PLMSizes) -> RenamedTensors:
