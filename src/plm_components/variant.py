@@ -120,9 +120,8 @@ def load(
     """
     published = read_published(path)
     if published is not None:
-        return Variant(
-            *assemble_published(published, device, dtype, zoo_with(zoo, plugins), verify)
-        )
+        parts = zoo_with(zoo, plugins)
+        return Variant(*assemble_published(published, device, dtype, parts, verify))
     directory = Path(path).expanduser()
     text = read_lock_text(directory)
     lock = Lock.from_json(text, where=str(directory / LOCK_FILE))
