@@ -46,6 +46,22 @@ def require_regular(file: Path) -> None:
         raise ValueError("it is a directory" if file.is_dir() else "it is no regular file")
 
 
+def expanded(path: str | Path) -> Path:
+    """A path with ``~`` as its user's home; as it stands where there is no such user."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
+def is_file(file: Path) -> bool:
+    """Whether there is a regular file, of a name that the system may refuse to look up."""
+    try:
+        return file.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def read_json(file: Path, max_bytes: int) -> Any:
     """The JSON in a file; see :func:`read_text` and :func:`parse_json`."""
     return parse_json(read_text(file, max_bytes))
@@ -77,7 +93,7 @@ def shown(text: object, limit: int = 200) -> str:
     return line if len(found) <= limit else f"{line}… ({len(found):,} characters)"
 
 
-def reason(error: Exception) -> str:
+def reason(error: BaseException) -> str:
     """Why something cannot be read, for a message; the system's words without its path."""
     system = error.strerror if isinstance(error, OSError) else None
     return shown(system or str(error) or type(error).__name__).rstrip(".")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,9 +16,12 @@ from plm_components.assembly.lock import Lock, LockedWeights
 from plm_components.assembly.promises import dtype_name
 from plm_components.checkpoints import (
     LOCK_FILE,
+    PUBLISHED,
     ModuleTensors,
+    PLMSizes,
     Receipt,
-    StoredTensors,
+    RenamedTensors,
+    TensorSource,
     first_few,
     first_nonfinite,
     lock_text,
@@ -25,13 +29,16 @@ from plm_components.checkpoints import (
     materialise,
     materialise_buffers,
     open_origin,
+    open_published,
     parse_origin,
+    plm_sizes,
     receipt_of,
+    require_plm,
     set_tensor,
     tensors_of,
     unfilled,
 )
-from plm_components.errors import CheckpointError, ContractError
+from plm_components.errors import CheckpointError, ContractError, UnavailableError
 from plm_components.model import PerceptionLM
 
 # above this, the bytes are not read a second time to look for NaN unless asked
@@ -41,9 +48,11 @@ SMALL_BYTES = 1 << 30
 def model_of(exam: Examination) -> PerceptionLM:
     """The model of an examined composition, still on the meta device."""
     parts = exam.parts
-    ids = () if parts.tokenizer is None else tuple(parts.tokenizer.media_token_ids.values())
+    ids = set(exam.tree.media_token_ids)
+    if parts.tokenizer is not None:
+        ids.update(parts.tokenizer.media_token_ids.values())
     model = PerceptionLM(
-        parts.vision_encoder, parts.projector, parts.decoder, media_token_ids=sorted(set(ids))
+        parts.vision_encoder, parts.projector, parts.decoder, media_token_ids=sorted(ids)
     )
     return model.eval()
 
@@ -61,7 +70,9 @@ def fill_at_random(
 
     Raises:
         ContractError: a part left a tensor unfilled.
+        UnavailableError: they take more memory than this machine has.
     """
+    _require_memory(model)
     materialise(model, "cpu")
     with placed("cpu", dtype), torch.no_grad():
         model.init_buffers()
@@ -78,6 +89,19 @@ def fill_at_random(
     return receipt_of(tensors_of(model).tensors, f"random, seed {seed}", fresh=True)
 
 
+def _require_memory(model: PerceptionLM) -> None:
+    """Says so before the system stops the process, or refuses somewhere inside."""
+    wanted = sum(tensor.nbytes for tensor in tensors_of(model).tensors.values())
+    here = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if wanted > here:
+        raise UnavailableError(
+            f"The weights take {wanted:,} bytes.",
+            where="init='random'",
+            expected=f"at most the {here:,} bytes of this machine's memory",
+            fix="choose a smaller model, or init='meta' for shapes only",
+        )
+
+
 def leave_on_meta(model: PerceptionLM) -> Receipt:
     """The receipt of a model without memory."""
     return receipt_of(tensors_of(model).tensors, "no memory (meta)", fresh=True)
@@ -85,7 +109,7 @@ def leave_on_meta(model: PerceptionLM) -> Receipt:
 
 def fill_from(
     model: PerceptionLM,
-    stored: StoredTensors,
+    stored: TensorSource,
     *,
     device: torch.device,
     dtype: torch.dtype,
@@ -105,13 +129,7 @@ def fill_from(
             where real ones are due.
     """
     state = tensors_of(model)
-    names = match_exactly(
-        stored.shapes,
-        state.shapes,
-        ignored=state.aliases,
-        where=_place(stored),
-        fix="load them with the spec they were saved with, without overrides of the model's parts",
-    )
+    names = _matched(stored, state)
     bad = _set_all(model, state, stored.read(names), device, look, _place(stored))
     if bad:
         raise CheckpointError(
@@ -123,6 +141,24 @@ def fill_from(
     materialise_buffers(model, device)
     with placed(device, dtype), torch.no_grad():
         model.init_buffers()
+
+
+def _matched(stored: TensorSource, state: ModuleTensors) -> tuple[str, ...]:
+    """The names to read; files of other formats are compared in their own names."""
+    if isinstance(stored, RenamedTensors):
+        return stored.match(
+            state.shapes,
+            where=_place(stored),
+            fix="load the directory by itself (plm.load), or mend the spec: its configuration and "
+            "its weights say different things",
+        )
+    return match_exactly(
+        stored.shapes,
+        state.shapes,
+        ignored=state.aliases,
+        where=_place(stored),
+        fix="load them with the spec they were saved with, without overrides of the model's parts",
+    )
 
 
 def _set_all(
@@ -157,22 +193,39 @@ def _of_another_kind(
     )
 
 
-def open_weights(exam: Examination, relative_to: Path | None) -> StoredTensors | None:
+def open_weights(
+    exam: Examination, model: PerceptionLM, relative_to: Path | None
+) -> TensorSource | None:
     """The tensors a spec names, headers read; None where it names none.
 
     Args:
         exam: The composition.
-        relative_to: Where a relative ``plm:`` directory starts.
+        model: Made of it, on the meta device.
+        relative_to: Where a relative directory starts.
 
     Raises:
         CheckpointError: there is nothing that can be read.
+        UnsupportedError: weights of a published PerceptionLM, for parts that are none of its.
     """
     if exam.tree.weights is None:
         return None
-    return open_origin(parse_origin(exam.tree.weights, where="weights"), relative_to=relative_to)
+    origin = parse_origin(exam.tree.weights, where="weights")
+    if origin.kind not in PUBLISHED:
+        return open_origin(origin, relative_to=relative_to)
+    sizes = sizes_of(exam, model)
+    opened = open_published(origin, sizes, relative_to=relative_to)
+    require_plm(tensors_of(model).tensors, opened.names, where="weights", kind=f"{origin.kind}:")
+    return opened
 
 
-def saved_lock(stored: StoredTensors, *, verify: bool | None) -> Lock | None:
+def sizes_of(exam: Examination, model: PerceptionLM) -> PLMSizes:
+    """The sizes that decide which tensors a published PerceptionLM like this one has."""
+    blocks = exam.parts.instances.get("decoder.block", [])
+    head_dim = blocks[0].head_dim if blocks else 1
+    return plm_sizes(tensors_of(model).shapes, head_dim=head_dim)
+
+
+def saved_lock(stored: TensorSource, *, verify: bool | None) -> Lock | None:
     """The lock beside some tensors; None where there is none.
 
     Args:
@@ -191,7 +244,7 @@ def saved_lock(stored: StoredTensors, *, verify: bool | None) -> Lock | None:
     return lock_localised(lock, path.parent.resolve())
 
 
-def _require_same(stored: StoredTensors, saved: LockedWeights, *, with_hash: bool) -> None:
+def _require_same(stored: TensorSource, saved: LockedWeights, *, with_hash: bool) -> None:
     same = stored.num_bytes == saved.num_bytes and len(stored.shapes) == saved.num_tensors
     if not same or (with_hash and stored.sha256() != saved.sha256):
         raise CheckpointError(
@@ -203,19 +256,21 @@ def _require_same(stored: StoredTensors, saved: LockedWeights, *, with_hash: boo
         )
 
 
-def is_worth_reading(stored: StoredTensors, verify: bool | None) -> bool:
+def is_worth_reading(stored: TensorSource, verify: bool | None) -> bool:
     """Whether to read all bytes once more, only to verify them."""
     return stored.num_bytes < SMALL_BYTES if verify is None else verify
 
 
-def receipt_for(model: PerceptionLM, stored: StoredTensors, lock: Lock | None) -> Receipt:
+def receipt_for(model: PerceptionLM, stored: TensorSource, lock: Lock | None) -> Receipt:
     """Where the tensors just read come from: what their lock says, else the place itself."""
+    if isinstance(stored, RenamedTensors):
+        return receipt_of(tensors_of(model).tensors, stored.origin)
     if lock is not None and lock.weights is not None:
         return lock.weights.origins.read_from(stored.origin)
     return receipt_of(tensors_of(model).tensors, "not recorded", via=stored.origin)
 
 
-def _place(stored: StoredTensors) -> str:
+def _place(stored: TensorSource) -> str:
     return f"{stored.origin} ({stored.paths[0]})"
 
 

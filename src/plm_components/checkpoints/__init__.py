@@ -13,6 +13,7 @@ from plm_components.checkpoints.directory import (
     read_lock_text,
     unreadable_lock,
 )
+from plm_components.checkpoints.formats import read_published
 from plm_components.checkpoints.hf_keys import hf_keys
 from plm_components.checkpoints.llama_keys import llama_keys
 from plm_components.checkpoints.match import first_few, match_exactly
@@ -22,9 +23,17 @@ from plm_components.checkpoints.original_keys import (
     original_llama_changes,
     original_llama_keys,
 )
-from plm_components.checkpoints.origins import Origin, open_origin, packaged_weights, parse_origin
+from plm_components.checkpoints.origins import (
+    PUBLISHED,
+    Origin,
+    open_origin,
+    open_published,
+    packaged_weights,
+    parse_origin,
+)
 from plm_components.checkpoints.pickled import PickledTensors, open_pickled
-from plm_components.checkpoints.plm_sizes import PLMSizes
+from plm_components.checkpoints.plm_sizes import PLMSizes, plm_sizes, require_plm
+from plm_components.checkpoints.published import Published
 from plm_components.checkpoints.receipt import Receipt, ReceiptLine, receipt_of
 from plm_components.checkpoints.renamed import RenamedTensors
 from plm_components.checkpoints.source import TensorSource
@@ -45,6 +54,7 @@ from plm_components.checkpoints.tied import (
 
 __all__ = [
     "LOCK_FILE",
+    "PUBLISHED",
     "SPEC_FILE",
     "Change",
     "HalfSplitRows",
@@ -53,6 +63,7 @@ __all__ = [
     "Origin",
     "PLMSizes",
     "PickledTensors",
+    "Published",
     "Receipt",
     "ReceiptLine",
     "RenamedTensors",
@@ -73,6 +84,7 @@ __all__ = [
     "materialise_buffers",
     "open_origin",
     "open_pickled",
+    "open_published",
     "open_tensors",
     "original_changes",
     "original_keys",
@@ -80,8 +92,11 @@ __all__ = [
     "original_llama_keys",
     "packaged_weights",
     "parse_origin",
+    "plm_sizes",
     "read_lock_text",
+    "read_published",
     "receipt_of",
+    "require_plm",
     "set_tensor",
     "tensors_of",
     "unfilled",
