@@ -70,7 +70,7 @@ def small_config(size: Size = Size(), **text: Any) -> PerceptionLMConfig:
 
 
 def small_hf(size: Size = Size(), *, seed: int = 0, **text: Any) -> Any:
-    """transformers' model with random weights, in eval mode."""
+    """The model with random weights, in eval mode."""
     model = PerceptionLMForConditionalGeneration(small_config(size, **text)).eval()
     draw(model, Generator().manual_seed(seed))
     return model

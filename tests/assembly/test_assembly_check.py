@@ -304,8 +304,8 @@ FAULTS: dict[str, tuple[list[str], str, tuple[str, ...]]] = {
         "  expected: package:<name> (weights inside this package), plm:<directory> (saved by "
         "Variant.save), hf:<directory or hub id> or original:<directory> (a PerceptionLM as "
         "published)\n"
-        "  fix:      say the kind first: plm:, hf: or original: before a directory, package: before "
-        "a name",
+        "  fix:      say the kind first: plm:, hf: or original: before a directory, package: "
+        "before a name",
         (),
     ),
 }

@@ -37,8 +37,8 @@ def test_nothing_is_guessed_from_a_path(text: str) -> None:
         f"{text!r} names no weights.\n"
         "  where:    projector.weights\n"
         f"  expected: {READABLE}\n"
-        "  fix:      say the kind first: plm:, hf: or original: before a directory, package: before "
-        "a name"
+        "  fix:      say the kind first: plm:, hf: or original: before a directory, package: "
+        "before a name"
     )
 
 

@@ -26,11 +26,11 @@ def assemble_published(
     Args:
         published: What its directory says.
         device: Where the model goes.
-        dtype: Of its parameters; what the checkpoint says if None.
+        dtype: Of its parameters; that of the checkpoint if None.
         zoo: Where parts are looked up.
         verify: As for ``assemble``.
     """
     tree = resolve(published.spec, zoo)
-    wanted = as_dtype(dtype or published.dtype or "float32")
+    wanted = as_dtype(dtype or published.dtype)
     assembled = assemble_tree(tree, zoo, Wish(usable_device(device), wanted, verify=verify))
     return tree, replace(assembled, notes=(*published.notes, *assembled.notes))

@@ -14,9 +14,10 @@ from plm_components.checkpoints.media_fit import fit_media
 from plm_components.checkpoints.original_keys import original_changes, original_keys
 from plm_components.checkpoints.pickled import open_pickled
 from plm_components.checkpoints.plm_sizes import PLMSizes
-from plm_components.checkpoints.published import Published
+from plm_components.checkpoints.published import Published, stored_dtype
 from plm_components.checkpoints.renamed import RenamedTensors
 from plm_components.checkpoints.settings import Settings, read_settings
+from plm_components.checkpoints.source import TensorSource
 from plm_components.errors import UnsupportedError
 from plm_components.untrusted import shown
 
@@ -52,6 +53,7 @@ def read_original(directory: Path, name: str) -> Published:
         UnsupportedError: something our parts cannot express, with the reason.
     """
     params = read_settings(directory / PARAMS_FILE)
+    stored = open_pickled(directory, f"original:{name}")
     model, data = params.section("model"), params.section("data")
     vision = model.section("vision_model")
     notes: list[str] = []
@@ -62,7 +64,7 @@ def read_original(directory: Path, name: str) -> Published:
             "type": "avg_pool_mlp",
             "pool": model.count("pooling_ratio", 1, most=1024),
         },
-        "decoder": _decoder(model, directory, notes),
+        "decoder": _decoder(model, stored, notes),
         "tokenizer": _tokenizer(data, name),
         "image_tiler": _tiler(data),
         "frame_transform": {"type": "plm_frames"},
@@ -82,7 +84,7 @@ def read_original(directory: Path, name: str) -> Published:
     unknown += [f"data.{key}" for key in data.unknown()]
     if unknown:
         notes.append(f"{PARAMS_FILE}: nothing here knows {shown(', '.join(unknown), 500)}")
-    return Published(spec, None, (*notes, *fit_media(spec)))
+    return Published(spec, stored_dtype(stored, EMBEDDINGS), (*notes, *fit_media(spec)))
 
 
 def open_original(directory: Path, origin: str, sizes: PLMSizes) -> RenamedTensors:
@@ -137,7 +139,7 @@ def _encoder(vision: Settings) -> dict[str, Any]:
     }
 
 
-def _decoder(model: Settings, directory: Path, notes: list[str]) -> dict[str, Any]:
+def _decoder(model: Settings, stored: TensorSource, notes: list[str]) -> dict[str, Any]:
     dim, heads = model.count("dim"), model.count("n_heads")
     eps = model.number("norm_eps", 1e-5)
     block = {
@@ -154,7 +156,7 @@ def _decoder(model: Settings, directory: Path, notes: list[str]) -> dict[str, An
         "type": "llama",
         "dim": dim,
         "num_layers": model.count("n_layers", most=10_000),
-        "vocab_size": _vocab_size(model, directory),
+        "vocab_size": _vocab_size(model, stored),
         "max_positions": model.count("max_seqlen"),
         "norm_eps": eps,
         "rope_theta": model.number("rope_theta"),
@@ -173,10 +175,10 @@ def _ffn_dim(model: Settings, dim: int) -> int:
     return step * ((hidden + step - 1) // step)
 
 
-def _vocab_size(model: Settings, directory: Path) -> int:
+def _vocab_size(model: Settings, stored: TensorSource) -> int:
     """The table's rows: runs write -1, or nothing, where the tokenizer decides."""
     if model.raw("vocab_size") in (None, -1):
-        shape = open_pickled(directory, str(directory)).shapes.get(EMBEDDINGS, ())
+        shape = stored.shapes.get(EMBEDDINGS, ())
         return shape[0] if len(shape) == 2 else 1
     return model.count("vocab_size")
 
