@@ -16,6 +16,7 @@ from plm_components.assembly import (
     LockedWeights,
     Wish,
     as_dtype,
+    assemble_published,
     assemble_tree,
     dtype_name,
     localised,
@@ -35,6 +36,7 @@ from plm_components.checkpoints import (
     first_few,
     first_nonfinite,
     read_lock_text,
+    read_published,
     receipt_of,
     tensors_of,
 )
@@ -44,6 +46,7 @@ from plm_components.model.perception_lm import PerceptionLM
 from plm_components.model.processor import Processor
 from plm_components.model.question import Boxes, Picture, question_parts, require_drawn
 from plm_components.spec import SpecTree, dump_yaml, load_spec, resolve, spec_name
+from plm_components.untrusted import expanded
 from plm_components.zoo import Zoo
 
 Conversation = Sequence[Mapping[str, Any]]
@@ -99,10 +102,11 @@ def load(
     plugins: Iterable[str | Path] = (),
     verify: bool | None = None,
 ) -> Variant:
-    """Loads what ``Variant.save`` wrote.
+    """Loads what ``Variant.save`` wrote, or a PerceptionLM as it was published.
 
     Args:
-        path: The directory.
+        path: A directory of ours; a Hugging Face PerceptionLM (``config.json``), here or on the
+            hub (``facebook/Perception-LM-1B``); or an original one (``params.json``).
         device: Where the model goes.
         dtype: Of its parameters; what they were saved in if None.
         zoo: Where parts are looked up; the default zoo if None.
@@ -110,11 +114,15 @@ def load(
         verify: As for :func:`assemble`.
 
     Raises:
-        CheckpointError: not a whole directory of ours, or broken weights.
+        CheckpointError: not a whole directory, or broken weights.
+        UnsupportedError: a published model that our parts cannot express; says why.
         PluginError: a part is not installed here; says what to install.
     """
-    directory = Path(path).expanduser()
-    _refuse_other_formats(directory)
+    published = read_published(path)
+    if published is not None:
+        parts = zoo_with(zoo, plugins)
+        return Variant(*assemble_published(published, device, dtype, parts, verify))
+    directory = expanded(path)
     text = read_lock_text(directory)
     lock = Lock.from_json(text, where=str(directory / LOCK_FILE))
     where_from = zoo_with(zoo, plugins)
@@ -139,6 +147,7 @@ class Variant:
         lock: Which distribution and version built each part.
         receipt: Where each part's tensors come from, and which were never trained.
         differences: What was built here and differs from the lock beside its weights, in words.
+        notes: What was left aside when it was loaded, in words.
         features: Features of images and videos asked about before.
     """
 
@@ -147,6 +156,7 @@ class Variant:
         self.lock: Lock = assembled.lock
         self.receipt: Receipt = assembled.receipt
         self.differences: tuple[str, ...] = assembled.differences
+        self.notes: tuple[str, ...] = assembled.notes
         self.features = FeatureCache()
         self._tree = tree
         self._processor = assembled.processor
@@ -351,7 +361,7 @@ class Variant:
             CheckpointError: a weight is not finite, or the disk refuses.
         """
         self._require_weights("save")
-        target = _without_nul(directory).expanduser()
+        target = expanded(_without_nul(directory))
         check_writable(target, overwrite=overwrite)
         tensors = self._tensors_to_save(target)
         receipt = self.receipt
@@ -441,27 +451,8 @@ class Variant:
 def _directory_of(spec: object) -> Path | None:
     """Where relative weights of a spec start: at its file, if it is one."""
     if isinstance(spec, str | Path) and Path(spec).suffix in (".yaml", ".yml"):
-        return Path(spec).expanduser().resolve().parent
+        return expanded(spec).resolve().parent
     return None
-
-
-_OTHER_FORMATS = {
-    "config.json": "a transformers directory",
-    "params.json": "an original PLM directory",
-}
-
-
-def _refuse_other_formats(directory: Path) -> None:
-    if (directory / SPEC_FILE).is_file():
-        return
-    for name, what in _OTHER_FORMATS.items():
-        if (directory / name).is_file():
-            raise UnsupportedError(
-                f"This looks like {what}, which this version cannot read.",
-                where=str(directory),
-                expected="a directory that Variant.save wrote",
-                fix="assemble a spec, or load a directory of ours",
-            )
 
 
 def _fingerprint(model: PerceptionLM) -> object:

@@ -29,7 +29,7 @@ from plm_components.model.processor import Processor
 from plm_components.tokenizers.hf import HFTokenizer
 from plm_components.video_readers.pyav import PyAVReader
 from plm_components.video_samplers.plm_uniform import PLMUniformSampler
-from published import CHAT_TEMPLATE, write_byte_tokenizer
+from published_files import CHAT_TEMPLATE, write_byte_tokenizer
 
 Message: TypeAlias = dict[str, Any]
 

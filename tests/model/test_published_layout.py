@@ -19,7 +19,7 @@ from plm_components.tokenizers.hf import HFTokenizer
 from plm_components.tokenizers.templates import PLM_SYSTEM_PROMPT
 from plm_components.video_readers.pyav import PyAVReader
 from plm_components.video_samplers.plm_uniform import PLMUniformSampler
-from published import write_byte_tokenizer
+from published_files import write_byte_tokenizer
 
 SIDE, PER_TILE = 56, 4
 # text of one message, and whether a loss counts it

@@ -22,7 +22,7 @@ from plm_components.contracts import MediaSlot, Turn
 from plm_components.errors import TokenizerError
 from plm_components.tokenizers.hf import HFTokenizer
 from plm_components.tokenizers.templates import PLM_SYSTEM_PROMPT
-from published import CHAT_TEMPLATE
+from published_files import CHAT_TEMPLATE
 
 QUESTION = "What moves?"
 ANSWER = "The red circle."

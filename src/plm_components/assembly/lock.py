@@ -10,15 +10,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from pathlib import PurePath
-from typing import Any
+from types import UnionType
+from typing import Any, TypeVar, get_origin, get_type_hints
 
 from plm_components.assembly.examination import all_parts
-from plm_components.checkpoints import Receipt
+from plm_components.assembly.promises import DTYPES
+from plm_components.checkpoints import Receipt, unreadable_lock
 from plm_components.errors import CheckpointError, PlmError, PluginError
 from plm_components.spec import Part, SpecTree, default_processor
+from plm_components.untrusted import parse_json, shown
 from plm_components.zoo import Zoo
 
 FORMAT = 1
+_Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True)
@@ -113,19 +117,15 @@ class Lock:
             CheckpointError: it is no lock, or one of a newer format.
         """
         try:
-            data = json.loads(text)
+            data = parse_json(text)
             found = data.pop("plm_lock")
-            if found == FORMAT:
+            if type(found) is int and found == FORMAT:
                 return _lock_from(**data)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise CheckpointError(
-                f"The lock cannot be read: {type(error).__name__}: {error}.",
-                where=where,
-                expected="the plm.lock that Variant.save wrote",
-                fix="copy it again from where it came, or save the variant again",
-            ) from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            why = shown(f"{type(error).__name__}: {error}")
+            raise unreadable_lock(why, where=where) from error
         raise CheckpointError(
-            f"The lock is of format {found}.",
+            f"The lock is of format {shown(found)}.",
             where=where,
             expected=f"format {FORMAT}",
             fix="use the version of plm-components that wrote it, or a newer one",
@@ -249,7 +249,22 @@ def _lock_from(
 ) -> Lock:
     locked = None
     if weights is not None:
-        locked = LockedWeights(**{**weights, "origins": Receipt.from_list(weights["origins"])})
+        origins = Receipt.from_list(weights["origins"])
+        locked = _typed(LockedWeights(**{**weights, "origins": origins}))
+        if locked.dtype not in DTYPES:
+            raise ValueError(f"there is no dtype {locked.dtype!r}")
+    listed = tuple(_typed(LockedPart(**part)) for part in parts)
+    if len({part.path for part in listed}) != len(listed):
+        raise ValueError("a part stands in it twice")
     # locks from before there was the entry have none
-    options = {**default_processor(), **(processor or {})}
-    return Lock(tuple(LockedPart(**part) for part in parts), locked, spec_weights, options)
+    options = {**default_processor(), **({} if processor is None else processor)}
+    return _typed(Lock(listed, locked, spec_weights, options))
+
+
+def _typed(read: _Read) -> _Read:
+    """What was read from JSON, if every field has the type it is declared with."""
+    for name, hint in get_type_hints(type(read)).items():
+        kind = hint if isinstance(hint, UnionType) else get_origin(hint) or hint
+        if not isinstance(getattr(read, name), kind):
+            raise TypeError(f"{name} is {getattr(read, name)!r}")
+    return read

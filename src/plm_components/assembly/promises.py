@@ -14,6 +14,9 @@ from plm_components.assembly.examination import Examination, all_parts
 from plm_components.contracts import AttentionSupport, Causal, CausalCached, Full, ids_of_media
 from plm_components.spec import Part
 
+# that a model can be built in
+DTYPES = ("float32", "bfloat16", "float16", "float64")
+
 _PROTOCOLS: dict[str, type] = {
     protocol.__plm_kind__: protocol
     for protocol in vars(contracts).values()

@@ -1,6 +1,7 @@
 """Weights on the disk: our own directories, what they hold, and how strictly they are read."""
 
 from plm_components.checkpoints.atomic import atomic_directory, atomic_file
+from plm_components.checkpoints.changes import Change, HalfSplitRows, InterleavedRows
 from plm_components.checkpoints.directory import (
     LOCK_FILE,
     SPEC_FILE,
@@ -8,11 +9,34 @@ from plm_components.checkpoints.directory import (
     WrittenWeights,
     check_writable,
     is_variant,
+    lock_text,
     read_lock_text,
+    unreadable_lock,
 )
+from plm_components.checkpoints.formats import read_published
+from plm_components.checkpoints.hf_keys import hf_keys
+from plm_components.checkpoints.llama_keys import llama_keys
 from plm_components.checkpoints.match import first_few, match_exactly
-from plm_components.checkpoints.origins import Origin, open_origin, packaged_weights, parse_origin
+from plm_components.checkpoints.original_keys import (
+    original_changes,
+    original_keys,
+    original_llama_changes,
+    original_llama_keys,
+)
+from plm_components.checkpoints.origins import (
+    PUBLISHED,
+    Origin,
+    open_origin,
+    open_published,
+    packaged_weights,
+    parse_origin,
+)
+from plm_components.checkpoints.pickled import PickledTensors, open_pickled
+from plm_components.checkpoints.plm_sizes import PLMSizes, plm_sizes, require_plm
+from plm_components.checkpoints.published import Published
 from plm_components.checkpoints.receipt import Receipt, ReceiptLine, receipt_of
+from plm_components.checkpoints.renamed import RenamedTensors
+from plm_components.checkpoints.source import TensorSource
 from plm_components.checkpoints.tensor_files import (
     StoredTensors,
     first_nonfinite,
@@ -30,12 +54,21 @@ from plm_components.checkpoints.tied import (
 
 __all__ = [
     "LOCK_FILE",
+    "PUBLISHED",
     "SPEC_FILE",
+    "Change",
+    "HalfSplitRows",
+    "InterleavedRows",
     "ModuleTensors",
     "Origin",
+    "PLMSizes",
+    "PickledTensors",
+    "Published",
     "Receipt",
     "ReceiptLine",
+    "RenamedTensors",
     "StoredTensors",
+    "TensorSource",
     "VariantWriter",
     "WrittenWeights",
     "atomic_directory",
@@ -43,18 +76,31 @@ __all__ = [
     "check_writable",
     "first_few",
     "first_nonfinite",
+    "hf_keys",
     "is_variant",
+    "llama_keys",
+    "lock_text",
     "match_exactly",
     "materialise",
     "materialise_buffers",
     "open_origin",
+    "open_pickled",
+    "open_published",
     "open_tensors",
+    "original_changes",
+    "original_keys",
+    "original_llama_changes",
+    "original_llama_keys",
     "packaged_weights",
     "parse_origin",
+    "plm_sizes",
     "read_lock_text",
+    "read_published",
     "receipt_of",
+    "require_plm",
     "set_tensor",
     "tensors_of",
     "unfilled",
+    "unreadable_lock",
     "write_tensors",
 ]

@@ -47,4 +47,4 @@ PROCESSOR_OPTIONS: dict[str, tuple[Any, Any]] = {
     "first_frame": (FirstFrame, 0),
 }
 
-TOP_KEYS = ("plm", "base", *SPEC_SLOTS, "processor", "weights")
+TOP_KEYS = ("plm", "base", *SPEC_SLOTS, "processor", "media_token_ids", "weights")

@@ -50,13 +50,17 @@ def resolve(spec: Source, zoo: Zoo | None = None, *, name: str | None = None) ->
             canonical[slot] = written
     processor = resolver.processor(data.get("processor", {}))
     weights = resolver.reserved(data, "weights", str | None, "")
+    media_ids = resolver.reserved(data, "media_token_ids", list[int] | None, "")
     if resolver.faults:
         raise SpecError.of(resolver.faults, spec=name)
     if processor:
         canonical["processor"] = processor
+    if media_ids:
+        canonical["media_token_ids"] = list(media_ids)
     if weights is not None:
         canonical["weights"] = weights
-    return SpecTree(parts, weights, canonical, name, {**default_processor(), **processor})
+    options = {**default_processor(), **processor}
+    return SpecTree(parts, weights, canonical, name, options, tuple(media_ids or ()))
 
 
 def resolve_part(

@@ -52,6 +52,8 @@ class SpecTree:
         data: The spec in canonical form: ``load_spec`` reads it back equal.
         name: What the spec is called, where that is known.
         processor: Options of the processor, defaults included.
+        media_token_ids: Ids that stand for media beside those its tokenizer writes: other
+            programs' prompts have others, and a model may come without a tokenizer.
     """
 
     parts: dict[str, Part | None]
@@ -59,3 +61,4 @@ class SpecTree:
     data: dict[str, Any]
     name: str | None = None
     processor: dict[str, Any] = field(default_factory=default_processor)
+    media_token_ids: tuple[int, ...] = ()

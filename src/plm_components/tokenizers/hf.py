@@ -17,6 +17,7 @@ from plm_components.tokenizers.hub_files import (
 from plm_components.tokenizers.jinja import JinjaTemplate
 from plm_components.tokenizers.plain_text import PlainTextTokenizer
 from plm_components.tokenizers.templates import TEMPLATES, Template, encode_segments
+from plm_components.untrusted import shown
 
 TemplateChoice: TypeAlias = Literal["plm_sft", "warmup", "chatml", "jinja"]
 
@@ -175,6 +176,8 @@ class HFTokenizer:
             return tuple(self._id(_SPELLING[role]) for role in self._template.stop_roles)
         ends = generation.get("eos_token_id")
         ends = ends if isinstance(ends, list) else [] if ends is None else [ends]
+        if any(type(end) is not int or not 0 <= end < self.vocab_size for end in ends):
+            raise _no_ids(self._path, ends)
         return tuple(ends) or (self._end_id(),)
 
     def _end_id(self) -> int:
@@ -191,6 +194,15 @@ def _endless(path: str) -> TokenizerError:
         where=f"{path}, stop_tokens",
         expected="one or more tokens of the vocabulary, or null for the template's own",
         fix="delete tokenizer.stop_tokens",
+    )
+
+
+def _no_ids(path: str, ends: object) -> TokenizerError:
+    return TokenizerError(
+        f"eos_token_id is {shown(ends)}.",
+        where=f"{path}/generation_config.json",
+        expected="an id of the vocabulary, or a list of them",
+        fix="mend the file, or name tokenizer.stop_tokens",
     )
 
 

@@ -11,6 +11,7 @@ from plm_components.tokenizers.byte_level import byte_level_json
 from plm_components.tokenizers.plain_text import PlainTextTokenizer
 from plm_components.tokenizers.templates import TEMPLATES, encode_segments
 from plm_components.tokenizers.tiktoken_ranks import read_ranks
+from plm_components.untrusted import expanded, is_file
 
 # the vocabulary has the special tokens of these, and the file brings no template of its own
 LlamaTemplate: TypeAlias = Literal["plm_sft", "warmup"]
@@ -55,7 +56,7 @@ class TiktokenTokenizer:
         template: LlamaTemplate = "plm_sft",
         system_prompt: str | None = None,
     ) -> None:
-        tokens = read_ranks(Path(path).expanduser())
+        tokens = read_ranks(expanded(path))
         self._plain = PlainTextTokenizer(byte_level_json(tokens, special_tokens()))
         self._template = TEMPLATES[template]
         self._system_prompt = system_prompt
@@ -74,7 +75,7 @@ class TiktokenTokenizer:
     @classmethod
     def files_at_hand(cls, **options: object) -> bool:
         """Whether the file is here; it is never downloaded."""
-        return _file(options).is_file()
+        return is_file(_file(options))
 
     @classmethod
     def local_files(cls, **options: object) -> dict[str, list[Path]]:
@@ -115,4 +116,4 @@ def special_tokens() -> list[str]:
 
 
 def _file(options: Mapping[str, object]) -> Path:
-    return Path(str(options.get("path", ""))).expanduser()
+    return expanded(str(options.get("path", "")))
