@@ -25,7 +25,7 @@ from plm_components.training.master import MasterWeights
 from plm_components.training.narration import Narration
 from plm_components.training.schedule import Recipe
 
-# training stays below, held-out scenes begin at 9e9
+# training stays below, held-out scenes begin at 12e9
 DEVELOPMENT_SEEDS = 5_000_000_000
 _DTYPE = torch.bfloat16
 
