@@ -14,6 +14,7 @@ from plm_components.contracts import Sample, VideoFacts
 from plm_components.errors import ContractError, MediaError, TokenizerError, UnsupportedError
 from plm_components.frame_transforms.plm_frames import PLMFramesTransform
 from plm_components.image_tilers.plm_tiles import PLMTilesTiler
+from plm_components.image_tilers.resize import Resizer
 from plm_components.image_tilers.single import SingleTiler
 from plm_components.model.processor import Processor
 from plm_components.tokenizers.words import WordsTokenizer
@@ -148,6 +149,15 @@ def test_one_image_is_tiled_and_several_get_one_tile_each() -> None:
     assert processor(ask(image(noise(1)))).media[0].num_tiles == 5
     several = processor(ask(image(noise(1)), image(noise(2)))).media
     assert [span.num_tiles for span in several] == [1, 1]
+
+
+@pytest.mark.parametrize("resize", ["pil", "torchvision"])
+def test_several_images_are_resized_as_the_tiler_resizes(resize: Resizer) -> None:
+    processor = build(image_tiler=PLMTilesTiler(SIDE, max_tiles=4, resize=resize))
+    alone = build(image_tiler=SingleTiler(SIDE, resize=resize))
+    several = processor(ask(image(noise(1)), image(noise(2)))).pixel_values
+    each = [alone(ask(image(noise(seed)))).pixel_values for seed in (1, 2)]
+    assert torch.equal(several, torch.cat(each))
 
 
 def test_labels_stand_under_the_answer_its_header_and_its_ends() -> None:
