@@ -122,7 +122,7 @@ def _tokens(path: Path, ids: list[int]) -> list[str]:
     added = read_json(path).get("added_tokens")
     listed = added if isinstance(added, list) else []
     names = {
-        one.get("id"): one.get("content")
+        one.get("id"): str(one["content"])
         for one in listed
         if isinstance(one, dict) and isinstance(one.get("content"), str)
     }
