@@ -122,6 +122,11 @@ def _check_end(path: Path) -> None:
         fields = _END_64.unpack(tail[: _END_64.size])
         if fields[0] != b"PK\6\6":
             raise ValueError("the end of the archive is missing")
+        # where the short fields cannot hold a number they hold all ones
+        if any(
+            old not in (new, 2**32 - 1) for old, new in ((length, fields[-2]), (offset, fields[-1]))
+        ):
+            raise ValueError("its end says two things")
         length, offset = fields[-2:]
         end -= _LOCATOR_BYTES + _END_64.size
     if offset + length != end:
