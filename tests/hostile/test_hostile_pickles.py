@@ -116,6 +116,7 @@ class TestCode:
                 "expected 2147483647 bytes in a unicodestring4, but only 3 remain",
             ),
         ],
+        ids=lambda value: repr(value)[:40],
     )
     def test_a_pickle_that_is_none(self, path: Path, data: bytes, why: str) -> None:
         repack(path, {"data.pkl": data})
