@@ -124,7 +124,7 @@ def _tokens(path: Path, ids: list[int]) -> list[str]:
     added = read_json(path, _TOKENIZER_BYTES).get("added_tokens")
     listed = added if isinstance(added, list) else []
     names = {
-        one.get("id"): one.get("content")
+        one.get("id"): str(one["content"])
         for one in listed
         if isinstance(one, dict) and type(one.get("id")) is int and isinstance(one.get("content"), str)
     }

@@ -112,7 +112,7 @@ class Settings:
 
     def unknown(self) -> list[str]:
         """Keys that nobody looked at and that say something."""
-        empty = (None, False, [], {}, "")
+        empty: tuple[Any, ...] = (None, False, [], {}, "")
         return [
             key
             for key, value in self.values.items()

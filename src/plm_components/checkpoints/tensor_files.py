@@ -142,8 +142,14 @@ def first_nonfinite(tensors: Iterable[tuple[str, Tensor]]) -> list[str]:
     return [
         name
         for name, tensor in tensors
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all())
+        if tensor.is_floating_point() and tensor.numel() and not _is_finite(tensor)
     ]
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    # one pass without a copy: the extremes are not finite where any element is not
+    low, high = tensor.aminmax()
+    return bool(low.isfinite() & high.isfinite())
 
 
 def _split(tensors: Mapping[str, Tensor], limit: int) -> list[dict[str, Tensor]]:
