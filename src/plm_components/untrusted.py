@@ -107,7 +107,7 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise ValueError(f"the key {shown(key)!r} stands twice")
+            raise ValueError(f"the key {shown(repr(key))} stands twice")
         found[key] = value
     return found
 

@@ -175,7 +175,7 @@ def test_a_spec_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
 def test_random_weights_that_no_machine_holds() -> None:
     with pytest.raises(UnavailableError) as caught:
         plm.assemble(tiny_spec(), overrides=["decoder.vocab_size=1000000000000"], init="random")
-    assert caught.value.what.startswith("The weights take 256,00")
+    assert caught.value.what.startswith("The weights take 128,000,")
     assert caught.value.where == "init='random'"
     assert caught.value.fix == "choose a smaller model, or init='meta' for shapes only"
 

@@ -106,6 +106,9 @@ class TestCode:
             (b"\x80\x02.", "its pickle makes no sense"),
             (b"\x80\x02h\x05.", "its pickle makes no sense"),
             (b"\x80\x02}]}s.", "its pickle makes no sense"),
+            # hashed, this would overflow the stack of the process
+            (b"\x80\x02})" + b"\x85" * 10**6 + b"Ns.", "its pickle makes no sense"),
+            (b"\x80\x02}\x8a\x09" + bytes(8) + b"\x01Ns.", "its pickle makes no sense"),
             (b"\x80\x04}.", "its pickle is of protocol 4, not 2"),
             (b"\x80\x02\xff.", "at position 2, opcode b'\\xff' unknown"),
             (
@@ -113,6 +116,7 @@ class TestCode:
                 "expected 2147483647 bytes in a unicodestring4, but only 3 remain",
             ),
         ],
+        ids=lambda value: repr(value)[:40],
     )
     def test_a_pickle_that_is_none(self, path: Path, data: bytes, why: str) -> None:
         repack(path, {"data.pkl": data})
@@ -129,6 +133,14 @@ class TestCode:
         }
         repack(path, {"data.pkl": b"\x80\x02" + ways[name]})
         assert refused(path) == runs(f"an object ({name})", path)
+
+    def test_a_long_shape_is_not_looked_at_for_each_tensor(self, path: Path) -> None:
+        name = b"ctorch._utils\n_rebuild_tensor_v2\nq\x01"
+        storage = b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000NK\x0ctQq\x02"
+        shape = b"(" + b"K\x01" * 10**6 + b"tq\x03"
+        tensors = b"h\x01(h\x02K\x00h\x03h\x03tR" * 10**5
+        repack(path, {"data.pkl": b"\x80\x02" + name + storage + shape + tensors + b"."})
+        assert refused(path) == unreadable("its pickle makes no sense", path)
 
     def test_attributes_are_not_attached_again_and_again(self, path: Path) -> None:
         once = b"ccollections\nOrderedDict\n)R}b"

@@ -53,10 +53,11 @@ def refused(directory: Path, template: Any = "chatml") -> str:
 )
 def test_a_file_that_is_none(directory: Path, name: str, content: bytes, why: str) -> None:
     (directory / name).write_bytes(content)
+    expected = "a template in UTF-8" if name.endswith(".jinja") else "a JSON object in UTF-8"
     assert refused(directory) == (
         f"A tokenizer file cannot be read: {why}.\n"
         f"  where:    {directory / name}\n"
-        "  expected: a JSON object in UTF-8\n"
+        f"  expected: {expected}\n"
         "  fix:      fetch the file again"
     )
 
@@ -97,7 +98,7 @@ def test_an_empty_vocabulary() -> None:
     )
 
 
-class Panic(BaseException):
+class PanicException(BaseException):
     """As the library's Rust half raises: no ``Exception``."""
 
 
@@ -113,7 +114,7 @@ def test_a_panic_of_the_library(
 ) -> None:
     class Broken:
         def encode(self, *args: Any, **options: Any) -> None:
-            raise Panic("index out of bounds")
+            raise PanicException("index out of bounds")
 
         decode = encode
 

@@ -93,6 +93,8 @@ def fill_at_random(
 def _require_memory(model: PerceptionLM) -> None:
     """Says so before the system stops the process, or refuses somewhere inside."""
     wanted = sum(tensor.nbytes for tensor in tensors_of(model).tensors.values())
+    if not hasattr(os, "sysconf"):  # Windows refuses by itself
+        return
     here = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if wanted > here:
         raise UnavailableError(

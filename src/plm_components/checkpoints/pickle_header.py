@@ -155,7 +155,10 @@ class _Reader:
             self.stack.append(_Name(argument))
         elif name in ("SETITEM", "SETITEMS"):
             items = self._popped(2 if name == "SETITEM" else None)
-            self.stack[-1].update(zip(items[::2], items[1::2], strict=True))
+            keys = items[::2]
+            if not all(map(_is_key, keys)):
+                raise TypeError
+            self.stack[-1].update(zip(keys, items[1::2], strict=True))
         elif name in ("APPEND", "APPENDS"):
             items = self._popped(1 if name == "APPEND" else None)
             self.stack[-1].extend(items)
@@ -209,8 +212,18 @@ def _made(called: _Name, arguments: tuple[Any, ...]) -> Any:
     if called.text != _TENSOR:
         raise CodeError(shown(called.text.replace(" ", ".", 1)))
     (storage, num_bytes, element), offset, shape, strides = arguments[:4]
-    numbers = (offset, *shape, *strides)
-    whole = all(type(number) is int and 0 <= number < 2**63 for number in numbers)
-    if not whole or len(shape) != len(strides) or len(shape) > _MAX_SIDES:
+    # the sides may be shared by a million tensors: count them before looking at them
+    if not (isinstance(shape, tuple) and isinstance(strides, tuple)):
+        raise TypeError
+    if len(shape) != len(strides) or len(shape) > _MAX_SIDES:
+        raise TypeError
+    if not all(type(one) is int and 0 <= one < 2**63 for one in (offset, *shape, *strides)):
         raise TypeError
     return DescribedTensor(storage, num_bytes, element, offset, shape, strides)
+
+
+def _is_key(key: Any) -> bool:
+    """Text and small numbers: hashing a tuple as deep as the file would end the process, and
+    large numbers can be chosen to share a hash.
+    """
+    return type(key) is str or (type(key) is int and abs(key) < 2**31)

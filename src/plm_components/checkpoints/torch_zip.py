@@ -16,10 +16,12 @@ from pathlib import Path
 from plm_components.errors import CheckpointError
 from plm_components.untrusted import reason, require_regular, shown
 
-MAX_DIRECTORY_BYTES = 16 * 2**20
+MAX_DIRECTORY_BYTES = 8 * 2**20
 # 10,000 tensors take about 2 MB
 MAX_PICKLE_BYTES = 4 * 2**20
 _PICKLE = "data.pkl"
+# RuntimeError: zipfile takes a flipped bit for encryption
+_DAMAGE = (OSError, ValueError, EOFError, RuntimeError, struct.error, zipfile.BadZipFile)
 _END = struct.Struct("<4s4H2LH")
 _LOCATOR_BYTES = 20
 _END_64 = struct.Struct("<4sQ2H2L4Q")
@@ -53,9 +55,9 @@ def read_torch_zip(path: Path) -> TorchZip:
             expected="a .pth file that torch.save wrote",
             fix="check the path",
         ) from None
-    except (OSError, zipfile.BadZipFile, ValueError, struct.error, NotImplementedError) as error:
-        if isinstance(error, CheckpointError):
-            raise
+    except CheckpointError:
+        raise
+    except _DAMAGE as error:
         raise unreadable(path, reason(error)) from error
 
 
@@ -122,6 +124,11 @@ def _check_end(path: Path) -> None:
         fields = _END_64.unpack(tail[: _END_64.size])
         if fields[0] != b"PK\6\6":
             raise ValueError("the end of the archive is missing")
+        # where the short fields cannot hold a number they hold all ones
+        if any(
+            old not in (new, 2**32 - 1) for old, new in ((length, fields[-2]), (offset, fields[-1]))
+        ):
+            raise ValueError("its end says two things")
         length, offset = fields[-2:]
         end -= _LOCATOR_BYTES + _END_64.size
     if offset + length != end:

@@ -141,7 +141,7 @@ def _damaged(file: Path, why: str) -> TokenizerError:
     return TokenizerError(
         f"A tokenizer file cannot be read: {why}.",
         where=str(file),
-        expected="a JSON object in UTF-8",
+        expected="a template in UTF-8" if file.suffix == ".jinja" else "a JSON object in UTF-8",
         fix="fetch the file again",
     )
 

@@ -98,9 +98,11 @@ def _library(what: str) -> Iterator[None]:
     """The tokenizers library raises bare ``Exception``, and its panics are not even that."""
     try:
         yield
-    except (TokenizerError, KeyboardInterrupt, SystemExit, GeneratorExit):
+    except TokenizerError:
         raise
     except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         raise TokenizerError(
             f"{what}: {reason(error)}.",
             where="tokenizer.json",

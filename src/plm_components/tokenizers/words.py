@@ -214,12 +214,12 @@ def _refuse_bad_words(words: Sequence[str], *, where: str) -> None:
     seen = set(TEMPLATE_WORDS)
     for word in words:
         if word in seen:
-            what = f"The word {shown(word)!r} stands twice in the table."
+            what = f"The word {shown(repr(word))} stands twice in the table."
             _refuse(what, where, "each word once; the templates' own words are always there")
         seen.add(word)
         lexemes = [lexeme for lexeme, _ in _lexemes(word)]
         if lexemes != [word] or word.isspace() or (word.isascii() and word != word.lower()):
-            what = f"The word {shown(word)!r} can never match."
+            what = f"The word {shown(repr(word))} can never match."
             _refuse(what, where, "lower-case letters, one number, or one other character")
 
 
