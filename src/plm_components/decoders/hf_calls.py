@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any
 
 import torch
@@ -66,17 +67,24 @@ def hidden(
     cache: HFCache | None,
 ) -> Tensor:
     """``(B, L, D)`` -> hidden states ``(B, L, D)``."""
+    layers = {} if cache is None else {_cache_argument(model): cache.layers}
     outputs = model.base_model(
         inputs_embeds=x_BLD,
         attention_mask=transformers_mask(model.config, style, x_BLD, positions_BL, mask, cache),
         position_ids=positions_BL,
-        past_key_values=None if cache is None else cache.layers,
         use_cache=cache is not None,
+        **layers,
     )
     if cache is not None:
         cache.advance(x_BLD.shape[1])
     hidden_BLD: Tensor = outputs.last_hidden_state
     return hidden_BLD
+
+
+def _cache_argument(model: Any) -> str:
+    """transformers 5.24 gave its caches a new name, model by model."""
+    taken = signature(model.base_model.forward).parameters
+    return "cache" if "cache" in taken else "past_key_values"
 
 
 def logits(model: Any, hidden_BLD: Tensor) -> Tensor:

@@ -94,10 +94,11 @@ def _config_class(model_type: Any) -> type[PretrainedConfig]:
     try:
         # the mapping imports the class; no hub is asked
         return type(AutoConfig.for_model(model_type))
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
-        near = difflib.get_close_matches(str(model_type), CONFIG_MAPPING_NAMES, n=3)
+        said = model_type if isinstance(model_type, str) else ""
+        near = difflib.get_close_matches(said, CONFIG_MAPPING_NAMES, n=3)
         raise ContractError(
             f"transformers knows no model_type {model_type!r}.",
             where="decoder/hf, config.model_type",
