@@ -189,8 +189,6 @@ class PEVisionEncoder(nn.Module):
 
     def init_weights(self, generator: Generator | None = None) -> None:
         """As published: positions and class token of deviation ``dim ** -0.5``, see the blocks."""
-        if self.pos_embed.is_meta:
-            return  # nothing to fill, and a normal draw on meta imports torch's compiler: seconds
         draw_uniform(self.patch_embed.proj, generator)
         for table in (self.cls_token, self.pos_embed):
             if table is not None:
