@@ -126,7 +126,9 @@ def _tokens(path: Path, ids: list[int]) -> list[str]:
     names = {
         one.get("id"): str(one["content"])
         for one in listed
-        if isinstance(one, dict) and type(one.get("id")) is int and isinstance(one.get("content"), str)
+        if isinstance(one, dict)
+        and type(one.get("id")) is int
+        and isinstance(one.get("content"), str)
     }
     missing = [one for one in ids if one not in names]
     if missing:
