@@ -197,7 +197,7 @@ WRONG = [
     (("text_config",), "hidden_size", "32"),
     (("text_config",), "num_hidden_layers", 10**9),
     (("text_config",), "num_attention_heads", True),
-    (("text_config",), "rms_norm_eps", float("nan")),
+    (("text_config",), "rms_norm_eps", 1e300),
     (("text_config", "rope_parameters"), "low_freq_factor", 4.0),
     (("text_config", "rope_parameters"), "factor", -1),
     (("vision_config", "model_args"), "img_size", [56, 28]),
