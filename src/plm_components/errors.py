@@ -133,6 +133,10 @@ def _rebuild_spec_error(cls: type[SpecError], fields: dict[str, Any]) -> SpecErr
     return cls(fields.pop("what"), **fields)
 
 
+class ExportError(SpecError):
+    """A composition that another format cannot express; every reason is a fault."""
+
+
 class ContractError(PlmError, ValueError):
     """Two parts do not fit, or a part breaks the promise of its kind."""
 

@@ -11,7 +11,14 @@ from plm_components.checkpoints.directory import (
     is_variant,
     read_lock_text,
 )
+from plm_components.checkpoints.export import (
+    Exported,
+    check_exportable,
+    prepared_export,
+    write_export,
+)
 from plm_components.checkpoints.hf_keys import hf_keys
+from plm_components.checkpoints.inexpressible import ExportFormat
 from plm_components.checkpoints.llama_keys import llama_keys
 from plm_components.checkpoints.match import first_few, match_exactly
 from plm_components.checkpoints.original_keys import (
@@ -44,6 +51,8 @@ __all__ = [
     "LOCK_FILE",
     "SPEC_FILE",
     "Change",
+    "ExportFormat",
+    "Exported",
     "HalfSplitRows",
     "InterleavedRows",
     "ModuleTensors",
@@ -57,6 +66,7 @@ __all__ = [
     "VariantWriter",
     "WrittenWeights",
     "atomic_directory",
+    "check_exportable",
     "check_writable",
     "first_few",
     "first_nonfinite",
@@ -74,10 +84,12 @@ __all__ = [
     "original_llama_keys",
     "packaged_weights",
     "parse_origin",
+    "prepared_export",
     "read_lock_text",
     "receipt_of",
     "set_tensor",
     "tensors_of",
     "unfilled",
+    "write_export",
     "write_tensors",
 ]

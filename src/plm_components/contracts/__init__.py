@@ -23,8 +23,10 @@ from plm_components.contracts.media import (
 from plm_components.contracts.shapes import Grid
 from plm_components.contracts.text import (
     EncodedConversation,
+    HasVocabulary,
     MediaKind,
     MediaSlot,
+    PublishedVocabulary,
     Role,
     Tokenizer,
     Turn,
@@ -48,6 +50,7 @@ __all__ = [
     "FrameTransform",
     "Full",
     "Grid",
+    "HasVocabulary",
     "ImageTiler",
     "LayerCache",
     "Mask",
@@ -57,6 +60,7 @@ __all__ = [
     "Peek",
     "Pooling",
     "Projector",
+    "PublishedVocabulary",
     "Role",
     "Sample",
     "TilePlan",
