@@ -28,6 +28,7 @@ from plm_components.checkpoints.original_keys import (
     original_llama_keys,
 )
 from plm_components.checkpoints.origins import Origin, open_origin, packaged_weights, parse_origin
+from plm_components.checkpoints.pickled import PickledTensors, open_pickled
 from plm_components.checkpoints.plm_sizes import PLMSizes
 from plm_components.checkpoints.receipt import Receipt, ReceiptLine, receipt_of
 from plm_components.checkpoints.renamed import RenamedTensors
@@ -58,6 +59,7 @@ __all__ = [
     "ModuleTensors",
     "Origin",
     "PLMSizes",
+    "PickledTensors",
     "Receipt",
     "ReceiptLine",
     "RenamedTensors",
@@ -77,6 +79,7 @@ __all__ = [
     "materialise",
     "materialise_buffers",
     "open_origin",
+    "open_pickled",
     "open_tensors",
     "original_changes",
     "original_keys",
