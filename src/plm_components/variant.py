@@ -29,6 +29,7 @@ from plm_components.assembly import (
 from plm_components.checkpoints import (
     LOCK_FILE,
     SPEC_FILE,
+    WRITE_ERRORS,
     Exported,
     ExportFormat,
     Receipt,
@@ -350,7 +351,7 @@ class Variant:
         try:
             with atomic_directory(target) as staging:
                 lock = self._write(VariantWriter(staging), tensors, receipt)
-        except (OSError, RuntimeError) as error:
+        except WRITE_ERRORS as error:
             raise CheckpointError(
                 f"The variant cannot be saved: {error}.",
                 where=str(target),

@@ -34,6 +34,7 @@ from plm_components.checkpoints.receipt import Receipt, ReceiptLine, receipt_of
 from plm_components.checkpoints.renamed import RenamedTensors
 from plm_components.checkpoints.source import TensorSource
 from plm_components.checkpoints.tensor_files import (
+    WRITE_ERRORS,
     StoredTensors,
     first_nonfinite,
     open_tensors,
@@ -51,6 +52,7 @@ from plm_components.checkpoints.tied import (
 __all__ = [
     "LOCK_FILE",
     "SPEC_FILE",
+    "WRITE_ERRORS",
     "Change",
     "ExportFormat",
     "Exported",

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
 from torch import Tensor
 
 from plm_components.checkpoints.atomic import atomic_directory
@@ -17,6 +16,7 @@ from plm_components.checkpoints.export_hf import HFExport
 from plm_components.checkpoints.export_original import OriginalExport
 from plm_components.checkpoints.hf_inputs import as_json
 from plm_components.checkpoints.inexpressible import FORMATS, ExportFormat, inexpressible
+from plm_components.checkpoints.tensor_files import WRITE_ERRORS
 from plm_components.contracts import Tokenizer
 from plm_components.errors import CheckpointError, ExportError, Fault, PlmError, UsageError
 from plm_components.spec import SpecTree
@@ -121,7 +121,7 @@ def write_export(
             files = tuple(sorted(path.name for path in staging.iterdir()))
             (staging / RECORD_FILE).write_text(as_json(_record(export, files)), encoding="utf-8")
             size = sum(path.stat().st_size for path in staging.iterdir())
-    except (OSError, RuntimeError, SafetensorError) as error:
+    except WRITE_ERRORS as error:
         raise CheckpointError(
             f"The variant cannot be exported: {error}.",
             where=str(target),

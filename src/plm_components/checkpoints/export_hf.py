@@ -59,7 +59,7 @@ class HFExport:
         outside = {kind: token for kind, token in named.items() if token >= rows}
         return [
             Fault(
-                f"The id {token} of an {kind} lies outside the decoder's table.",
+                f"The id {token}, which stands for {kind}s, lies outside the decoder's table.",
                 where="decoder.vocab_size, tokenizer",
                 expected=f"an id below {rows}: transformers embeds it before it is overwritten",
                 fix="name a token of the vocabulary in tokenizer.image_token, or enlarge the table",
@@ -81,7 +81,9 @@ class HFExport:
             tensors: The model's, by our names; none is changed or copied.
             max_file_bytes: Above this the tensors are spread over several files and an index.
         """
-        renamed = {theirs: tensors[ours] for ours, theirs in hf_keys(self._facts.sizes).items()}
+        names = hf_keys(self._facts.sizes)
+        assert names.keys() == tensors.keys()
+        renamed = {theirs: tensors[ours] for ours, theirs in names.items()}
         write_tensors(renamed, directory, max_file_bytes=max_file_bytes)
         for name, text in self.texts.items():
             (directory / name).write_text(text, encoding="utf-8")
@@ -103,8 +105,8 @@ def _left_to_the_caller(tree: SpecTree, facts: PLMFacts, ids: ExportIds) -> Iter
     sampler = tree.parts["video_sampler"]
     if sampler is not None:
         yield (
-            f"{sampler.entry.address}: transformers takes every frame it is given, or as many as "
-            "its caller asks for (num_frames=…)"
+            f"{sampler.entry.address}: transformers takes every frame it is given, and chooses by "
+            "its own rule where its caller says do_sample_frames=True"
         )
     if facts.encoder["drop_path"]:
         yield "vision_encoder.drop_path: a matter of training, where timm's grows with depth"

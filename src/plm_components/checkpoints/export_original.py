@@ -16,6 +16,7 @@ from plm_components.checkpoints.original_keys import original_changes, original_
 from plm_components.checkpoints.plm_facts import (
     PLMFacts,
     ffn_rule,
+    max_frames_of,
     part_of,
     plm_facts,
     vision_input,
@@ -70,9 +71,10 @@ class OriginalExport:
 
     def _state(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         sizes = self._facts.sizes
-        changes = original_changes(sizes)
+        names, changes = original_keys(sizes), original_changes(sizes)
+        assert names.keys() == tensors.keys()
         state = {}
-        for ours, theirs in original_keys(sizes).items():
+        for ours, theirs in names.items():
             change = changes.get(ours)
             tensor = tensors[ours] if change is None else change.inverse(tensors[ours])
             state[theirs] = _alone(tensor)
@@ -82,7 +84,8 @@ class OriginalExport:
 
 
 def _alone(tensor: Tensor) -> Tensor:
-    """The tensor in memory of its own."""
+    """The tensor on the CPU, in memory of its own."""
+    tensor = tensor.cpu()
     return tensor if tensor.untyped_storage().nbytes() == tensor.nbytes else tensor.clone()
 
 
@@ -136,9 +139,8 @@ def _data(tree: SpecTree, ranks: Path | None) -> dict[str, Any]:
         data["tokenizer_path"] = TOKENIZER_FILE
     if tiles := vision_input(tree):
         data["vision_input_type"], data["max_num_tiles"] = tiles
-    sampler = tree.parts["video_sampler"]
-    if sampler is not None and sampler.entry.name == "plm_uniform":
-        data["max_video_frames"] = sampler.options["max_frames"]
+    if max_frames := max_frames_of(tree):
+        data["max_video_frames"] = max_frames
     return data
 
 

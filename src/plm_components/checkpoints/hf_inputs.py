@@ -9,14 +9,16 @@ from typing import Any
 
 from plm_components.checkpoints.chat_templates import jinja_template
 from plm_components.checkpoints.export_ids import ExportIds, added_tokens
-from plm_components.checkpoints.plm_facts import PLMFacts, part_of, vision_input
+from plm_components.checkpoints.plm_facts import PLMFacts, max_frames_of, part_of, vision_input
 from plm_components.contracts import PublishedVocabulary
 from plm_components.spec import SpecTree
 
 _PROCESSOR = "PerceptionLMProcessor"
 _BICUBIC = 3
 # of a published file, what is true of the file it stood in only, or written anew
-_NOT_CARRIED = ("chat_template", "name_or_path", "tokenizer_file", "auto_map", "processor_class")
+_NOT_CARRIED = (
+    "chat_template", "name_or_path", "tokenizer_file", "auto_map", "additional_special_tokens",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,13 @@ def _processors(tree: SpecTree, facts: PLMFacts) -> dict[str, dict[str, Any]]:
         "max_num_tiles": max_tiles,
         "max_frame_tiles": 1,
     }
-    frames = {"video_processor_type": "PerceptionLMVideoProcessor", "do_center_crop": False}
+    frames: dict[str, Any] = {
+        "video_processor_type": "PerceptionLMVideoProcessor",
+        "do_center_crop": False,
+    }
+    if max_frames := max_frames_of(tree):
+        # how many, once a caller says do_sample_frames=True; which frames is transformers' choice
+        frames["num_frames"] = max_frames
     whole = {
         "processor_class": _PROCESSOR,
         "patch_size": facts.encoder["patch_size"],

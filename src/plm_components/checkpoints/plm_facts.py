@@ -104,6 +104,14 @@ def vision_input(tree: SpecTree) -> tuple[str, int] | None:
     return None
 
 
+def max_frames_of(tree: SpecTree) -> int | None:
+    """The most frames of a video, where they are spread as PerceptionLM spreads them."""
+    sampler = tree.parts["video_sampler"]
+    if sampler is None or sampler.entry.name != "plm_uniform":
+        return None
+    return int(sampler.options["max_frames"])
+
+
 def ffn_rule(facts: PLMFacts) -> tuple[float, int]:
     """``ffn_dim_multiplier`` and ``multiple_of`` from which Llama's rule gives ``ffn_dim``.
 

@@ -23,6 +23,8 @@ from plm_components.errors import CheckpointError
 SINGLE_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
 MAX_FILE_BYTES = 5 * 10**9
+# what writing tensors raises where a disk refuses: Python, torch, safetensors
+WRITE_ERRORS = (OSError, RuntimeError, SafetensorError)
 
 
 @dataclass(frozen=True)
