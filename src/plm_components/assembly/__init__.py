@@ -14,6 +14,7 @@ from plm_components.assembly.lock import (
     require_installed,
 )
 from plm_components.assembly.promises import dtype_name
+from plm_components.assembly.published import assemble_published
 from plm_components.assembly.report import Report, Row, Totals
 from plm_components.assembly.unfit import UnfitError
 
@@ -30,6 +31,7 @@ __all__ = [
     "UnfitError",
     "Wish",
     "as_dtype",
+    "assemble_published",
     "assemble_tree",
     "build",
     "build_slot",

@@ -25,7 +25,7 @@ from plm_components.assembly.weights import (
     receipt_for,
     saved_lock,
 )
-from plm_components.checkpoints import Receipt, StoredTensors
+from plm_components.checkpoints import Receipt, RenamedTensors, TensorSource, first_few
 from plm_components.errors import PlmError, TokenizerError, UsageError
 from plm_components.model.perception_lm import PerceptionLM
 from plm_components.model.processor import Processor
@@ -66,6 +66,7 @@ class Assembled:
         lock: Of the parts, and of the weights where they have one.
         receipt: Of the tensors.
         differences: Between the lock beside the weights and what was built here, in words.
+        notes: What was left aside when the weights were read, in words.
     """
 
     model: PerceptionLM
@@ -73,6 +74,7 @@ class Assembled:
     lock: Lock
     receipt: Receipt
     differences: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def assemble_tree(tree: SpecTree, zoo: Zoo, wish: Wish) -> Assembled:
@@ -95,7 +97,7 @@ def assemble_tree(tree: SpecTree, zoo: Zoo, wish: Wish) -> Assembled:
     tokenizer_error = _complete_tokenizer(exam, wish)
     model = model_of(exam)
     processor = tokenizer_error or _processor(exam, model)
-    stored = open_weights(exam, wish.base)
+    stored = open_weights(exam, model, wish.base)
     if stored is not None:
         assembled = _with_stored(exam, model, processor, stored, wish)
     else:
@@ -108,7 +110,7 @@ def _with_stored(
     exam: Examination,
     model: PerceptionLM,
     processor: Processor | PlmError,
-    stored: StoredTensors,
+    stored: TensorSource,
     wish: Wish,
 ) -> Assembled:
     saved = saved_lock(stored, verify=wish.verify)
@@ -117,9 +119,14 @@ def _with_stored(
     receipt = receipt_for(model, stored, saved)
     lock = lock_of(exam.tree)
     if saved is None:
-        return Assembled(model, processor, lock, receipt)
+        return Assembled(model, processor, lock, receipt, notes=_left_aside(stored))
     whole = lock if saved.weights is None else lock.with_weights(saved.weights)
     return Assembled(model, processor, whole, receipt, tuple(compare(saved, lock)))
+
+
+def _left_aside(stored: TensorSource) -> tuple[str, ...]:
+    names = stored.left_aside if isinstance(stored, RenamedTensors) else ()
+    return (f"tensors of the files that the model does not have: {first_few(names)}",) * bool(names)
 
 
 def _fresh(model: PerceptionLM, wish: Wish) -> Receipt:

@@ -14,17 +14,23 @@ from plm_components.assembly.local_files import lock_localised
 from plm_components.assembly.lock import Lock, LockedWeights
 from plm_components.checkpoints import (
     LOCK_FILE,
+    PUBLISHED,
     ModuleTensors,
+    PLMSizes,
     Receipt,
-    StoredTensors,
+    RenamedTensors,
+    TensorSource,
     first_few,
     first_nonfinite,
     match_exactly,
     materialise,
     materialise_buffers,
     open_origin,
+    open_published,
     parse_origin,
+    plm_sizes,
     receipt_of,
+    require_plm,
     set_tensor,
     tensors_of,
     unfilled,
@@ -39,9 +45,11 @@ SMALL_BYTES = 1 << 30
 def model_of(exam: Examination) -> PerceptionLM:
     """The model of an examined composition, still on the meta device."""
     parts = exam.parts
-    ids = () if parts.tokenizer is None else tuple(parts.tokenizer.media_token_ids.values())
+    ids = set(exam.tree.media_token_ids)
+    if parts.tokenizer is not None:
+        ids.update(parts.tokenizer.media_token_ids.values())
     model = PerceptionLM(
-        parts.vision_encoder, parts.projector, parts.decoder, media_token_ids=sorted(set(ids))
+        parts.vision_encoder, parts.projector, parts.decoder, media_token_ids=sorted(ids)
     )
     return model.eval()
 
@@ -83,7 +91,7 @@ def leave_on_meta(model: PerceptionLM) -> Receipt:
 
 def fill_from(
     model: PerceptionLM,
-    stored: StoredTensors,
+    stored: TensorSource,
     *,
     device: torch.device,
     dtype: torch.dtype,
@@ -102,13 +110,7 @@ def fill_from(
         CheckpointError: names or shapes differ, or a weight is not finite.
     """
     state = tensors_of(model)
-    names = match_exactly(
-        stored.shapes,
-        state.shapes,
-        ignored=state.aliases,
-        where=_place(stored),
-        fix="load them with the spec they were saved with, without overrides of the model's parts",
-    )
+    names = _matched(stored, state)
     bad = _set_all(model, state, stored.read(names), device, look)
     if bad:
         raise CheckpointError(
@@ -120,6 +122,24 @@ def fill_from(
     materialise_buffers(model, device)
     with placed(device, dtype), torch.no_grad():
         model.init_buffers()
+
+
+def _matched(stored: TensorSource, state: ModuleTensors) -> tuple[str, ...]:
+    """The names to read; files of other formats are compared in their own names."""
+    if isinstance(stored, RenamedTensors):
+        return stored.match(
+            state.shapes,
+            where=_place(stored),
+            fix="load the directory by itself (plm.load), or mend the spec: its configuration and "
+            "its weights say different things",
+        )
+    return match_exactly(
+        stored.shapes,
+        state.shapes,
+        ignored=state.aliases,
+        where=_place(stored),
+        fix="load them with the spec they were saved with, without overrides of the model's parts",
+    )
 
 
 def _set_all(
@@ -139,22 +159,39 @@ def _set_all(
     return bad
 
 
-def open_weights(exam: Examination, relative_to: Path | None) -> StoredTensors | None:
+def open_weights(
+    exam: Examination, model: PerceptionLM, relative_to: Path | None
+) -> TensorSource | None:
     """The tensors a spec names, headers read; None where it names none.
 
     Args:
         exam: The composition.
-        relative_to: Where a relative ``plm:`` directory starts.
+        model: Made of it, on the meta device.
+        relative_to: Where a relative directory starts.
 
     Raises:
         CheckpointError: there is nothing that can be read.
+        UnsupportedError: weights of a published PerceptionLM, for parts that are none of its.
     """
     if exam.tree.weights is None:
         return None
-    return open_origin(parse_origin(exam.tree.weights, where="weights"), relative_to=relative_to)
+    origin = parse_origin(exam.tree.weights, where="weights")
+    if origin.kind not in PUBLISHED:
+        return open_origin(origin, relative_to=relative_to)
+    sizes = sizes_of(exam, model)
+    opened = open_published(origin, sizes, relative_to=relative_to)
+    require_plm(tensors_of(model).tensors, opened.names, where="weights", kind=f"{origin.kind}:")
+    return opened
 
 
-def saved_lock(stored: StoredTensors, *, verify: bool | None) -> Lock | None:
+def sizes_of(exam: Examination, model: PerceptionLM) -> PLMSizes:
+    """The sizes that decide which tensors a published PerceptionLM like this one has."""
+    blocks = exam.parts.instances.get("decoder.block", [])
+    head_dim = blocks[0].head_dim if blocks else 1
+    return plm_sizes(tensors_of(model).shapes, head_dim=head_dim)
+
+
+def saved_lock(stored: TensorSource, *, verify: bool | None) -> Lock | None:
     """The lock beside some tensors; None where there is none.
 
     Args:
@@ -173,7 +210,7 @@ def saved_lock(stored: StoredTensors, *, verify: bool | None) -> Lock | None:
     return lock_localised(lock, path.parent.resolve())
 
 
-def _require_same(stored: StoredTensors, saved: LockedWeights, *, with_hash: bool) -> None:
+def _require_same(stored: TensorSource, saved: LockedWeights, *, with_hash: bool) -> None:
     same = stored.num_bytes == saved.num_bytes and len(stored.shapes) == saved.num_tensors
     if not same or (with_hash and stored.sha256() != saved.sha256):
         raise CheckpointError(
@@ -185,19 +222,21 @@ def _require_same(stored: StoredTensors, saved: LockedWeights, *, with_hash: boo
         )
 
 
-def is_worth_reading(stored: StoredTensors, verify: bool | None) -> bool:
+def is_worth_reading(stored: TensorSource, verify: bool | None) -> bool:
     """Whether to read all bytes once more, only to verify them."""
     return stored.num_bytes < SMALL_BYTES if verify is None else verify
 
 
-def receipt_for(model: PerceptionLM, stored: StoredTensors, lock: Lock | None) -> Receipt:
+def receipt_for(model: PerceptionLM, stored: TensorSource, lock: Lock | None) -> Receipt:
     """Where the tensors just read come from: what their lock says, else the place itself."""
+    if isinstance(stored, RenamedTensors):
+        return receipt_of(tensors_of(model).tensors, stored.origin)
     if lock is not None and lock.weights is not None:
         return lock.weights.origins.read_from(stored.origin)
     return receipt_of(tensors_of(model).tensors, "not recorded", via=stored.origin)
 
 
-def _place(stored: StoredTensors) -> str:
+def _place(stored: TensorSource) -> str:
     return f"{stored.origin} ({stored.paths[0]})"
 
 

@@ -17,6 +17,7 @@ from plm_components.checkpoints.export import (
     prepared_export,
     write_export,
 )
+from plm_components.checkpoints.formats import read_published
 from plm_components.checkpoints.hf_keys import hf_keys
 from plm_components.checkpoints.inexpressible import ExportFormat
 from plm_components.checkpoints.llama_keys import llama_keys
@@ -27,9 +28,17 @@ from plm_components.checkpoints.original_keys import (
     original_llama_changes,
     original_llama_keys,
 )
-from plm_components.checkpoints.origins import Origin, open_origin, packaged_weights, parse_origin
+from plm_components.checkpoints.origins import (
+    PUBLISHED,
+    Origin,
+    open_origin,
+    open_published,
+    packaged_weights,
+    parse_origin,
+)
 from plm_components.checkpoints.pickled import PickledTensors, open_pickled
-from plm_components.checkpoints.plm_sizes import PLMSizes
+from plm_components.checkpoints.plm_sizes import PLMSizes, plm_sizes, require_plm
+from plm_components.checkpoints.published import Published
 from plm_components.checkpoints.receipt import Receipt, ReceiptLine, receipt_of
 from plm_components.checkpoints.renamed import RenamedTensors
 from plm_components.checkpoints.source import TensorSource
@@ -51,6 +60,7 @@ from plm_components.checkpoints.tied import (
 
 __all__ = [
     "LOCK_FILE",
+    "PUBLISHED",
     "SPEC_FILE",
     "WRITE_ERRORS",
     "Change",
@@ -62,6 +72,7 @@ __all__ = [
     "Origin",
     "PLMSizes",
     "PickledTensors",
+    "Published",
     "Receipt",
     "ReceiptLine",
     "RenamedTensors",
@@ -82,6 +93,7 @@ __all__ = [
     "materialise_buffers",
     "open_origin",
     "open_pickled",
+    "open_published",
     "open_tensors",
     "original_changes",
     "original_keys",
@@ -89,9 +101,12 @@ __all__ = [
     "original_llama_keys",
     "packaged_weights",
     "parse_origin",
+    "plm_sizes",
     "prepared_export",
     "read_lock_text",
+    "read_published",
     "receipt_of",
+    "require_plm",
     "set_tensor",
     "tensors_of",
     "unfilled",

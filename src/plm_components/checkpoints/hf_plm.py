@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from plm_components.checkpoints.hf_keys import hf_keys
+from plm_components.checkpoints.hf_keys import TRUNK, hf_keys
 from plm_components.checkpoints.hf_processor import media_slots, tokenizer_slot
 from plm_components.checkpoints.hf_text import llama_spec
 from plm_components.checkpoints.hf_tower import tower_spec
+from plm_components.checkpoints.media_fit import fit_media
 from plm_components.checkpoints.plm_sizes import PLMSizes
-from plm_components.checkpoints.published import Published
+from plm_components.checkpoints.published import Published, stored_dtype
 from plm_components.checkpoints.renamed import RenamedTensors
 from plm_components.checkpoints.settings import Settings, read_settings
 from plm_components.checkpoints.tensor_files import open_tensors
@@ -58,8 +59,12 @@ def read_hf(directory: Path, name: str) -> Published:
         "weights": f"hf:{name}",
     }
     dtype = _dtype(config, text)
+    if dtype is None:
+        stored = open_tensors(directory, f"hf:{name}")
+        dtype = stored_dtype(stored, f"{TRUNK}embed_tokens.weight")
     config.set_aside(*_NO_MATTER)
-    return Published(spec, dtype, _left_aside({"": config, "text_config.": text}))
+    notes = (*_left_aside({"": config, "text_config.": text}), *fit_media(spec))
+    return Published(spec, dtype, notes)
 
 
 def open_hf(directory: Path, origin: str, sizes: PLMSizes) -> RenamedTensors:
