@@ -169,3 +169,43 @@ def both_logits(theirs: Any, ours: nn.Module, inputs: Inputs) -> tuple[Tensor, T
     expected = theirs(**inputs.for_transformers()).logits[real]
     found = ours(**inputs.for_us())[real]
     return expected, found
+
+
+# as the reference names what transformers and timm name otherwise
+RENAMED = [
+    ("model.vision_tower.timm_model.", "vision_model."),
+    ("patch_embed.proj.weight", "conv1.weight"),
+    ("cls_token", "class_embedding"),
+    ("pos_embed", "positional_embedding"),
+    ("norm_pre.", "ln_pre."),
+    ("vision_model.blocks.", "vision_model.transformer.resblocks."),
+    (".norm1.", ".ln_1."),
+    (".norm2.", ".ln_2."),
+    ("attn.qkv.", "attn.in_proj_"),
+    ("attn.proj.", "attn.out_proj."),
+    (".gamma_1", ".ls_1.gamma"),
+    (".gamma_2", ".ls_2.gamma"),
+    ("mlp.fc1.", "mlp.c_fc."),
+    ("mlp.fc2.", "mlp.c_proj."),
+    ("model.multi_modal_projector.linear_1.", "vision_projector.projector.0."),
+    ("model.multi_modal_projector.linear_2.", "vision_projector.projector.2."),
+    ("model.language_model.", ""),
+    ("lm_head.", "output."),
+    ("embed_tokens.", "tok_embeddings."),
+    ("self_attn.q_proj", "attention.wq"),
+    ("self_attn.k_proj", "attention.wk"),
+    ("self_attn.v_proj", "attention.wv"),
+    ("self_attn.o_proj", "attention.wo"),
+    ("mlp.gate_proj", "feed_forward.w1"),
+    ("mlp.up_proj", "feed_forward.w3"),
+    ("mlp.down_proj", "feed_forward.w2"),
+    ("input_layernorm", "attention_norm"),
+    ("post_attention_layernorm", "ffn_norm"),
+]
+
+
+def original_name(name: str) -> str:
+    """The reference's name of a tensor of transformers."""
+    for theirs, original in RENAMED:
+        name = name.replace(theirs, original)
+    return name

@@ -13,40 +13,9 @@ from torch import Tensor
 import plm_components as plm
 from plm_components.checkpoints import original_changes, original_keys, plm_sizes
 from plm_components.errors import CheckpointError, TokenizerError, UnsupportedError
-from published import IMAGE_ID, ROWS, VIDEO_ID, Size, inputs_of, small_hf
+from published import IMAGE_ID, ROWS, VIDEO_ID, Size, inputs_of, original_name, small_hf
 
 HEADS, KV_HEADS = 4, 2
-# as the reference names what transformers and timm name otherwise
-RENAMED = [
-    ("model.vision_tower.timm_model.", "vision_model."),
-    ("patch_embed.proj.weight", "conv1.weight"),
-    ("cls_token", "class_embedding"),
-    ("pos_embed", "positional_embedding"),
-    ("norm_pre.", "ln_pre."),
-    ("vision_model.blocks.", "vision_model.transformer.resblocks."),
-    (".norm1.", ".ln_1."),
-    (".norm2.", ".ln_2."),
-    ("attn.qkv.", "attn.in_proj_"),
-    ("attn.proj.", "attn.out_proj."),
-    (".gamma_1", ".ls_1.gamma"),
-    (".gamma_2", ".ls_2.gamma"),
-    ("mlp.fc1.", "mlp.c_fc."),
-    ("mlp.fc2.", "mlp.c_proj."),
-    ("model.multi_modal_projector.linear_1.", "vision_projector.projector.0."),
-    ("model.multi_modal_projector.linear_2.", "vision_projector.projector.2."),
-    ("model.language_model.", ""),
-    ("lm_head.", "output."),
-    ("embed_tokens.", "tok_embeddings."),
-    ("self_attn.q_proj", "attention.wq"),
-    ("self_attn.k_proj", "attention.wk"),
-    ("self_attn.v_proj", "attention.wv"),
-    ("self_attn.o_proj", "attention.wo"),
-    ("mlp.gate_proj", "feed_forward.w1"),
-    ("mlp.up_proj", "feed_forward.w3"),
-    ("mlp.down_proj", "feed_forward.w2"),
-    ("input_layernorm", "attention_norm"),
-    ("post_attention_layernorm", "ffn_norm"),
-]
 
 
 def interleaved(matrix: Tensor, heads: int) -> Tensor:
@@ -64,8 +33,7 @@ def interleaved(matrix: Tensor, heads: int) -> Tensor:
 def original_state(model: Any, *, tied: bool) -> dict[str, Tensor]:
     state = {}
     for name, tensor in model.state_dict().items():
-        for theirs, original in RENAMED:
-            name = name.replace(theirs, original)
+        name = original_name(name)
         if name.endswith(("wq.weight", "wk.weight")):
             tensor = interleaved(tensor, HEADS if "wq" in name else KV_HEADS)
         if name.endswith("class_embedding"):

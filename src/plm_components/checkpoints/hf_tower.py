@@ -140,20 +140,20 @@ def _arguments(vision: Settings) -> Settings:
 
 
 def _refuse_heads_and_norms(args: Settings) -> None:
-    # as timm derives them from each other
-    pool = args.raw("global_pool")
-    fc_norm = args.raw("use_fc_norm")
-    fc_norm = pool == "avg" if fc_norm is None else fc_norm
+    """A norm behind the last block, and heads that leave tensors in the file.
+
+    timm derives what is not said: an average pool brings a norm of the head, and without one a
+    norm stands behind the blocks.
+    """
+    pool, fc_norm = args.raw("global_pool"), args.raw("use_fc_norm")
     norm = args.raw("use_post_transformer_norm")
-    norm = not fc_norm if norm is None else norm
-    for found, key, why in (
-        (norm is not False, "use_post_transformer_norm", "a norm stands behind the last block"),
-        (fc_norm is not False, "use_fc_norm", "a norm of the head is in the file"),
-        (pool not in ("", "avg", "token"), "global_pool", "a pooling head is in the file"),
-    ):
-        if found:
-            allowed = ("", "avg", "token") if key == "global_pool" else (False,)
-            raise _unlike_pe(args, key, allowed, why)
+    if pool not in ("", "token") and not (pool == "avg" and fc_norm is False):
+        raise _unlike_pe(args, "global_pool", ("",), "its head is in the file")
+    if fc_norm not in (None, False):
+        raise _unlike_pe(args, "use_fc_norm", (False,), "a norm of the head is in the file")
+    if norm is not False:
+        why = "a norm stands behind the last block"
+        raise _unlike_pe(args, "use_post_transformer_norm", (False,), why)
 
 
 def _require_positions(args: Settings, class_token: bool, side: int) -> None:
