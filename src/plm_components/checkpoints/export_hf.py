@@ -8,7 +8,12 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from plm_components.checkpoints.export_ids import PUBLISHED_IDS, ExportIds, export_ids
+from plm_components.checkpoints.export_ids import (
+    PUBLISHED_IDS,
+    ExportIds,
+    export_ids,
+    without_tokenizer,
+)
 from plm_components.checkpoints.hf_config_file import hf_config, hf_generation_config
 from plm_components.checkpoints.hf_inputs import InputFiles, as_json, hf_inputs
 from plm_components.checkpoints.hf_keys import hf_keys
@@ -39,7 +44,7 @@ class HFExport:
     def __init__(self, tree: SpecTree, tokenizer: Tokenizer | PlmError, dtype: str) -> None:
         self._facts = plm_facts(tree)
         vocabulary = tokenizer.vocabulary() if isinstance(tokenizer, HasVocabulary) else None
-        self.ids = _ids(tokenizer, vocabulary)
+        self.ids = _ids(tree, tokenizer, vocabulary)
         if vocabulary is None:
             files = InputFiles({}, (_no_tokenizer(tree, tokenizer),))
         else:
@@ -89,14 +94,19 @@ class HFExport:
             (directory / name).write_text(text, encoding="utf-8")
 
 
-def _ids(tokenizer: Tokenizer | PlmError, vocabulary: PublishedVocabulary | None) -> ExportIds:
-    return PUBLISHED_IDS if isinstance(tokenizer, PlmError) else export_ids(tokenizer, vocabulary)
+def _ids(
+    tree: SpecTree, tokenizer: Tokenizer | PlmError, vocabulary: PublishedVocabulary | None
+) -> ExportIds:
+    if not isinstance(tokenizer, PlmError):
+        return export_ids(tokenizer, vocabulary)
+    media = tree.media_token_ids or (PUBLISHED_IDS.image, PUBLISHED_IDS.video)
+    return without_tokenizer(min(media), max(media), part_of(tree, "decoder").options["vocab_size"])
 
 
 def _no_tokenizer(tree: SpecTree, tokenizer: Tokenizer | PlmError) -> str:
     files = "the tokenizer's and the processor's files"
     if isinstance(tokenizer, PlmError):
-        return f"{files}, and ids other than the published: {tokenizer.what.rstrip('.')}"
+        return f"{files}: {tokenizer.what[:1].lower()}{tokenizer.what[1:].rstrip('.')}"
     address = part_of(tree, "tokenizer").entry.address
     return f"{files}: no tokenizer.json gives the ids of {address} for every text"
 

@@ -22,14 +22,14 @@ class ExportIds:
         image: Stands where an image does.
         video: Stands where a video does; transformers looks for each by its own id.
         stop: End an answer.
-        pad: Fills rows up.
+        pad: Fills rows up, where one does.
         begin: Opens a sequence, where one does.
     """
 
     image: int
     video: int
     stop: tuple[int, ...]
-    pad: int
+    pad: int | None
     begin: int | None
 
 
@@ -53,6 +53,23 @@ def export_ids(tokenizer: Tokenizer, vocabulary: PublishedVocabulary | None) -> 
         # one id for both is PerceptionLM's own habit
         video = next((ids[name] for name in _VIDEO_TOKENS if name in ids), video)
     return ExportIds(image, video, tokenizer.stop_ids, tokenizer.pad_id, ids.get(_BEGIN))
+
+
+def without_tokenizer(image: int, video: int, vocab_size: int) -> ExportIds:
+    """The published ids, as far as a table has rows for them.
+
+    Args:
+        image: As the spec says it.
+        video: The same.
+        vocab_size: Rows of the table; transformers builds no padding row outside it.
+    """
+
+    def within(token: int | None) -> int | None:
+        return token if token is not None and token < vocab_size else None
+
+    stop = tuple(token for token in PUBLISHED_IDS.stop if token < vocab_size)
+    pad, begin = within(PUBLISHED_IDS.pad), within(PUBLISHED_IDS.begin)
+    return ExportIds(image, video, stop, pad, begin)
 
 
 def added_tokens(vocabulary: PublishedVocabulary) -> dict[int, str]:

@@ -41,7 +41,7 @@ def hf_generation_config(ids: ExportIds) -> dict[str, Any]:
     return {
         "do_sample": False,
         "bos_token_id": ids.begin,
-        "eos_token_id": list(ids.stop),
+        "eos_token_id": list(ids.stop) or None,
         "pad_token_id": ids.pad,
     }
 
@@ -67,7 +67,7 @@ def _text_config(facts: PLMFacts, ids: ExportIds, dtype: str) -> dict[str, Any]:
         "rope_parameters": _rope(facts),
         "tie_word_embeddings": decoder["tie_embeddings"],
         "bos_token_id": ids.begin,
-        "eos_token_id": list(ids.stop),
+        "eos_token_id": list(ids.stop) or None,
         "pad_token_id": ids.pad,
     }
 
