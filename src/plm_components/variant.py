@@ -47,7 +47,7 @@ from plm_components.checkpoints import (
     tensors_of,
     write_export,
 )
-from plm_components.errors import CheckpointError, PlmError, UnsupportedError, UsageError
+from plm_components.errors import CheckpointError, PlmError, UsageError
 from plm_components.inference import FeatureCache, generate, text_pieces
 from plm_components.model.perception_lm import PerceptionLM
 from plm_components.model.processor import Processor

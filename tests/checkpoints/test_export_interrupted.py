@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from plm_exports import contents, plm_spec, publish_tokenizer
 
 import plm_components as plm
 from plm_components.errors import CheckpointError
+from plm_exports import contents, plm_spec, publish_tokenizer
 
 _DONE, _REFUSED, _FAILED = 0, 3, 4
 

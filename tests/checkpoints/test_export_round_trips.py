@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 import torch
-from plm_exports import plm_spec, publish_tokenizer, random_variant
-from published import Size, save_small
 from safetensors.torch import load_file
 from torch import Tensor
 
 import plm_components as plm
+from plm_exports import plm_spec, publish_tokenizer, random_variant
+from published import Size, save_small
 
 # of published configurations, what decides a number
 TOLD = ("image_token_id", "video_token_id", "projector_pooling_ratio", "vision_use_cls_token")
@@ -67,8 +67,7 @@ def test_original_ours_hf_ours_original(slots: dict[str, Any], tmp_path: Path) -
     for name in ("params.json", "tokenizer.model"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
     before, after = (
-        bits(torch.load(tmp_path / name / "consolidated.pth", weights_only=True))
-        for name in "ab"
+        bits(torch.load(tmp_path / name / "consolidated.pth", weights_only=True)) for name in "ab"
     )
     assert before == after
     second.export(tmp_path / "hf")

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from plm_exports import plm_spec
 
 from plm_components.spec import dump_yaml
+from plm_exports import plm_spec
 
 RANDOM = ("--init", "random")
 

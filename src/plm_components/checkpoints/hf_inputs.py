@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +58,7 @@ def hf_inputs(
         left_out.append(f"chat_template.jinja: transformers has no layout {layout}")
     else:
         texts["chat_template.jinja"] = template
+        left_out += _lost_in_its_own_template(layout, template, vocabulary, names.get(ids.image))
     unknown = _unknown_pixels(tree)
     if unknown or ids.image not in names:
         why = unknown or ["the vocabulary has no token that stands for an image"]
@@ -71,16 +72,9 @@ def _tokenizer_config(
     vocabulary: PublishedVocabulary, ids: ExportIds, names: Mapping[int, str], facts: PLMFacts
 ) -> dict[str, Any]:
     carried = {k: v for k, v in vocabulary.config.items() if k not in _NOT_CARRIED}
-    named = {
-        "bos_token": ids.begin,
-        "eos_token": ids.stop[-1],
-        "pad_token": ids.pad,
-    }
-    media = {"image_token": ids.image, "video_token": ids.video}
-    found = {role: names[token] for role, token in named.items() if token in names}
-    special = {role: names[token] for role, token in media.items() if token in names}
+    special = _named(names, image_token=ids.image, video_token=ids.video)
     return {
-        **found,
+        **_named(names, bos_token=ids.begin, eos_token=ids.stop[-1], pad_token=ids.pad),
         "model_max_length": facts.decoder["max_positions"],
         **carried,
         # nothing but tokenizer.json decides: other classes rebuild parts of it by their own rules
@@ -89,6 +83,13 @@ def _tokenizer_config(
         "processor_class": _PROCESSOR,
         **special,
         "extra_special_tokens": special,
+    }
+
+
+def _named(names: Mapping[int, str], **tokens: int | None) -> dict[str, str]:
+    """Contents of the tokens that have one, by role."""
+    return {
+        role: names[token] for role, token in tokens.items() if token is not None and token in names
     }
 
 
@@ -104,6 +105,16 @@ def _chat_template(
         image=image,
         video=names.get(ids.video, image),
     )
+
+
+def _lost_in_its_own_template(
+    layout: str, template: str, vocabulary: PublishedVocabulary, image: str | None
+) -> Iterator[str]:
+    """What our conversations have beside a tokenizer's own template, and transformers' have not."""
+    if layout == "jinja" and vocabulary.system_prompt:
+        yield "tokenizer.system_prompt: the tokenizer's own template says what it says"
+    if layout == "jinja" and image is not None and image not in template:
+        yield "the places of images: the tokenizer's own template has none"
 
 
 def _unknown_pixels(tree: SpecTree) -> list[str]:

@@ -55,7 +55,7 @@ class PLMFacts:
     @property
     def head_dim(self) -> int:
         """Channels of one head of the decoder."""
-        return self.block["head_dim"] or self.decoder["dim"] // self.block["num_heads"]
+        return int(self.block["head_dim"] or self.decoder["dim"] // self.block["num_heads"])
 
     @property
     def scales_rope(self) -> bool:
