@@ -99,8 +99,12 @@ def _ids(
 ) -> ExportIds:
     if not isinstance(tokenizer, PlmError):
         return export_ids(tokenizer, vocabulary)
-    media = tree.media_token_ids or (PUBLISHED_IDS.image, PUBLISHED_IDS.video)
-    return without_tokenizer(min(media), max(media), part_of(tree, "decoder").options["vocab_size"])
+    media = set(tree.media_token_ids)
+    if media <= {PUBLISHED_IDS.image}:
+        # the original writes one id for both, beside which transformers' second is free
+        media = {PUBLISHED_IDS.image, PUBLISHED_IDS.video}
+    rows = part_of(tree, "decoder").options["vocab_size"]
+    return without_tokenizer(min(media), max(media), rows)
 
 
 def _no_tokenizer(tree: SpecTree, tokenizer: Tokenizer | PlmError) -> str:
