@@ -17,7 +17,7 @@ PROGRESS := | sed -nE \
 	-e 's/^ *Downloading (.*\/)?([A-Za-z0-9_.]*-[0-9.]*).*\(([0-9]{2,}\.[0-9] MB|[0-9.]+ GB)\).*/  fetching \2 (\3)/p' \
 	-e 's/^Installing collected packages.*/  unpacking (a minute or so)/p'
 
-.PHONY: help demo test lint types bench docs figures picture train-tiny examine-tiny clean
+.PHONY: help demo test lint types fuzz bench docs figures picture train-tiny examine-tiny clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -40,6 +40,11 @@ lint: $(VENV)/.installed-dev  ## ruff: lint and format
 
 types: $(VENV)/.installed-dev  ## mypy --strict on src
 	@$(BIN)/mypy
+
+# make test tries a few hundred, always the same; this takes hours, and other ones every time
+fuzz: $(VENV)/.installed-dev  ## damage files of every kind in thousands of ways and read them
+	@HF_HUB_OFFLINE=1 $(BIN)/python -m pytest tests/hostile/test_fuzz.py -n $(JOBS) \
+		--hypothesis-profile=long
 
 # about five minutes on two idle cores; BENCH takes further options of pytest
 bench: $(VENV)/.installed-dev  ## attention, pooling, projector over the registry: checked, then timed

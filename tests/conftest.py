@@ -14,6 +14,8 @@ from hypothesis import settings
 
 # a shared machine is slow now and then, and that is no fault of what is tested
 settings.register_profile("plm", deadline=None, database=None)
+# pytest tests/hostile --hypothesis-profile=long: other examples every time, and many more
+settings.register_profile("long", deadline=None, database=None, max_examples=5_000)
 settings.load_profile("plm")
 
 WriteVideo = Callable[..., Path]

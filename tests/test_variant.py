@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,12 @@ from plm_components.assembly import UnfitError
 from plm_components.errors import (
     CheckpointError,
     ContractError,
+    MediaError,
     PluginError,
     UnsupportedError,
     UsageError,
 )
+from plm_components.inference import generate
 from small_specs import WORDS, tiny_spec
 
 WriteVideo = Callable[..., Path]
@@ -240,6 +243,30 @@ class TestAsk:
                       {"images": [RED, RED]}, {}):  # fmt: skip
             assert isinstance(variant.ask("what moves?", max_new_tokens=3, **media), str)
 
+    @pytest.mark.parametrize("layout", ["reference", "hf"])
+    def test_a_batch_of_prompts_is_each_prompt_alone(
+        self, layout: str, write_video: WriteVideo
+    ) -> None:
+        """Other media in every row; the published code is right for one prompt at a time only."""
+        variant = tiny(overrides=[f"processor.layout={layout}"])
+        image, video = {"type": "image", "image": RED}, {"type": "video", "video": write_video()}
+        text = {"type": "text", "text": "what moves?"}
+        rows = [
+            [{"role": "user", "content": content}]
+            for content in ([text], [image, text], [text, image, image], [video, text])
+        ]
+        together = variant.processor(rows)
+        whole = variant.model(
+            together.input_ids_BL, together.pixel_values, together.attention_mask_BL
+        )
+        spoken = list(generate(variant.model, together, max_new_tokens=4, stop_ids=[], pad_id=0))
+        for number, row in enumerate(rows):
+            alone = variant.processor(row)
+            logits = variant.model(alone.input_ids_BL, alone.pixel_values)[0]
+            torch.testing.assert_close(whole[number, : len(logits)], logits, atol=1e-5, rtol=0)
+            said = list(generate(variant.model, alone, max_new_tokens=4, stop_ids=[], pad_id=0))
+            assert [int(ids[number]) for ids in spoken] == [int(ids[0]) for ids in said]
+
     def test_ask_is_chat_with_one_turn(self) -> None:
         variant = tiny()
         turns = [
@@ -337,6 +364,20 @@ class TestAsk:
             call(tiny())
         assert caught.value.what == what
 
+    def test_boxes_are_seen(self, write_video: WriteVideo) -> None:
+        variant, clip = tiny(), write_video()
+        plain = variant.ask("who?", video=clip, stream=True)
+        boxed = variant.ask("who?", video=clip, boxes={0: [4, 4, 40, 40]}, stream=True)
+        assert plain.media[0].content_hash != boxed.media[0].content_hash
+        assert plain.media[0].timestamps == boxed.media[0].timestamps
+
+    def test_boxes_that_are_not_seen_are_refused_before_an_answer(
+        self, write_video: WriteVideo
+    ) -> None:
+        with pytest.raises(MediaError) as caught:
+            tiny().ask("who?", video=write_video(), boxes={1: [4, 4, 40, 40]}, stream=True)
+        assert caught.value.what == "No box is seen: frame 1 is not looked at."
+
     def test_a_streamed_call_that_makes_no_sense_fails_at_once(self) -> None:
         with pytest.raises(UsageError):
             tiny().ask("what?", max_new_tokens=0, stream=True)
@@ -397,6 +438,16 @@ class TestSaveAndLoad:
         by_name = plm.assemble(tiny_spec(weights=f"plm:{saved}"))
         assert torch.equal(logits_of(from_spec), logits_of(by_name))
 
+    def test_what_is_said_of_the_processor_is_kept(self, tmp_path: Path) -> None:
+        variant = tiny(overrides=["processor.layout=hf", "processor.first_frame=1"])
+        again = plm.load(variant.save(tmp_path / "hf"))
+        said = {"layout": "hf", "first_frame": 1}
+        assert again.processor.first_frame == 1
+        assert again.processor.layout == variant.processor.layout == "hf"
+        assert again.spec["processor"] == again.lock.processor == said
+        assert again.differences == ()
+        assert tiny().processor.layout == "reference"
+
     def test_it_may_move(self, copy: Path, saved: Path) -> None:
         moved = copy.rename(copy.with_name("moved"))
         assert torch.equal(logits_of(plm.load(moved)), logits_of(plm.load(saved)))
@@ -433,6 +484,20 @@ class TestSaveAndLoad:
         (tmp_path / "tok").rename(tmp_path / "gone")
         assert plm.load(path).ask("what moves?", image=RED, max_new_tokens=8) == answer
         assert [f.name for f in (path / "files" / "tokenizer").iterdir()] == ["tokenizer.json"]
+
+    def test_a_ranks_file_travels_too(self, tmp_path: Path) -> None:
+        ranks = tmp_path / "tokenizer.model"
+        ranks.write_bytes(b"".join(b64encode(bytes([n])) + b" %d\n" % n for n in range(256)))
+        part = {"type": "tiktoken", "path": str(ranks), "system_prompt": ""}
+        overrides = ["processor.layout=hf", "decoder.vocab_size=512"]
+        variant = tiny(slots={"tokenizer": part}, overrides=overrides)
+        # the image token, and the slot that transformers names <|video|>
+        assert variant.model.media_token_ids == (258, 259)
+        answer = variant.ask("what moves?", image=RED, max_new_tokens=4)
+        path = variant.save(tmp_path / "v")
+        ranks.rename(tmp_path / "gone")
+        assert plm.load(path).ask("what moves?", image=RED, max_new_tokens=4) == answer
+        assert [f.name for f in (path / "files" / "tokenizer").iterdir()] == ["tokenizer.model"]
 
     def test_configurations_in_local_directories_travel_too(self, tmp_path: Path) -> None:
         from transformers import CLIPVisionConfig, GPT2Config

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, overload
 
 import torch
-from PIL import Image
 from torch import Tensor
 
 from plm_components.assembly import (
@@ -48,13 +47,14 @@ from plm_components.checkpoints import (
     write_export,
 )
 from plm_components.errors import CheckpointError, PlmError, UsageError
-from plm_components.inference import FeatureCache, generate, text_pieces
+from plm_components.inference import FeatureCache, Reply, generate, text_pieces
 from plm_components.model.perception_lm import PerceptionLM
 from plm_components.model.processor import Processor
+from plm_components.model.question import Boxes, Picture, question_parts, require_drawn
 from plm_components.spec import SpecTree, dump_yaml, load_spec, resolve, spec_name
+from plm_components.untrusted import expanded
 from plm_components.zoo import Zoo
 
-Picture = str | Path | Image.Image
 Conversation = Sequence[Mapping[str, Any]]
 
 
@@ -127,7 +127,7 @@ def load(
     if published is not None:
         parts = zoo_with(zoo, plugins)
         return Variant(*assemble_published(published, device, dtype, parts, verify))
-    directory = Path(path).expanduser()
+    directory = expanded(path)
     text = read_lock_text(directory)
     lock = Lock.from_json(text, where=str(directory / LOCK_FILE))
     where_from = zoo_with(zoo, plugins)
@@ -193,6 +193,7 @@ class Variant:
         video: str | Path | None = ...,
         start_s: float | None = ...,
         end_s: float | None = ...,
+        boxes: Boxes | None = ...,
         system: str | None = ...,
         max_new_tokens: int = ...,
         temperature: float = ...,
@@ -210,13 +211,14 @@ class Variant:
         video: str | Path | None = ...,
         start_s: float | None = ...,
         end_s: float | None = ...,
+        boxes: Boxes | None = ...,
         system: str | None = ...,
         max_new_tokens: int = ...,
         temperature: float = ...,
         top_p: float | None = ...,
         seed: int | None = ...,
         stream: Literal[True],
-    ) -> Iterator[str]: ...
+    ) -> Reply: ...
     def ask(
         self,
         question: str,
@@ -226,13 +228,14 @@ class Variant:
         video: str | Path | None = None,
         start_s: float | None = None,
         end_s: float | None = None,
+        boxes: Boxes | None = None,
         system: str | None = None,
         max_new_tokens: int = 64,
         temperature: float = 0.0,
         top_p: float | None = None,
         seed: int | None = None,
         stream: bool = False,
-    ) -> str | Iterator[str]:
+    ) -> str | Reply:
         """Answers one question, about images and a video if there are any.
 
         Args:
@@ -242,32 +245,43 @@ class Variant:
             video: A file.
             start_s: Where to begin in the video, in seconds.
             end_s: Where to end in it.
+            boxes: To be drawn on it: ``{12: [x1, y1, x2, y2], …}``, by number of the frame in the
+                file, in pixels of the frame.
             system: In place of the template's own system turn.
             max_new_tokens: Bound on the answer.
             temperature: 0 takes the likeliest token.
             top_p: Samples among the likeliest tokens that together reach this probability.
             seed: Of the sampling.
-            stream: Give pieces of text as they come, instead of the whole answer.
+            stream: Give a ``Reply``: pieces of text as they come, and then the frames, seconds
+                and boxes it speaks of, instead of the whole answer.
 
         Raises:
-            MediaError: an image or a video that cannot be read.
+            MediaError: an image or a video that cannot be read, or boxes it has no place for.
             UnsupportedError: a medium this variant has no part for.
             UsageError: arguments that make no sense, or a variant without weights.
         """
-        _require_question(question)
-        content = [*_pictures(image, images), *_clip(video, start_s, end_s)]
-        content.append({"type": "text", "text": question})
+        content = question_parts(
+            question,
+            image=image,
+            images=images,
+            video=video,
+            start_s=start_s,
+            end_s=end_s,
+            boxes=boxes,
+        )
         turns: list[dict[str, Any]] = [{"role": "user", "content": content}]
         if system is not None:
             turns.insert(0, {"role": "system", "content": system})
-        return self.chat(
+        reply = self.chat(
             turns,
             max_new_tokens=max_new_tokens,
             temperature=temperature,
             top_p=top_p,
             seed=seed,
-            stream=stream,
+            stream=True,
         )
+        require_drawn(boxes, reply.media, "ask, boxes")
+        return reply if stream else reply.text
 
     @overload
     def chat(
@@ -289,8 +303,8 @@ class Variant:
         temperature: float = ...,
         top_p: float | None = ...,
         seed: int | None = ...,
-        stream: bool,
-    ) -> str | Iterator[str]: ...
+        stream: Literal[True],
+    ) -> Reply: ...
     def chat(
         self,
         conversation: Conversation,
@@ -300,7 +314,7 @@ class Variant:
         top_p: float | None = None,
         seed: int | None = None,
         stream: bool = False,
-    ) -> str | Iterator[str]:
+    ) -> str | Reply:
         """Gives the assistant's next message of a conversation.
 
         Args:
@@ -309,7 +323,7 @@ class Variant:
             temperature: 0 takes the likeliest token.
             top_p: Samples among the likeliest tokens that together reach this probability.
             seed: Of the sampling.
-            stream: Give pieces of text as they come, instead of the whole answer.
+            stream: Give a ``Reply``, as ``ask`` does, instead of the whole answer.
         """
         self._require_weights("ask")
         batch = self.processor(conversation).to(self._device)
@@ -326,7 +340,8 @@ class Variant:
             feature_cache=self._fresh_features(),
         )
         pieces = text_pieces((int(ids) for ids in steps), tokenizer.decode)
-        return pieces if stream else "".join(pieces)
+        reply = Reply(pieces, batch.media, first_frame=self.processor.first_frame)
+        return reply if stream else reply.text
 
     def save(
         self,
@@ -351,7 +366,7 @@ class Variant:
             CheckpointError: a weight is not finite, or the disk refuses.
         """
         self._require_weights("save")
-        target = _without_nul(directory).expanduser()
+        target = expanded(_without_nul(directory))
         check_writable(target, overwrite=overwrite)
         tensors = self._tensors_to_save(target)
         receipt = self.receipt
@@ -389,7 +404,7 @@ class Variant:
             CheckpointError: a weight is not finite, or the disk refuses.
         """
         self._require_weights("export")
-        target = _without_nul(directory).expanduser()
+        target = expanded(_without_nul(directory))
         check_exportable(target, overwrite=overwrite)
         tokenizer = self._processor
         export = prepared_export(
@@ -458,7 +473,7 @@ class Variant:
 def _directory_of(spec: object) -> Path | None:
     """Where relative weights of a spec start: at its file, if it is one."""
     if isinstance(spec, str | Path) and Path(spec).suffix in (".yaml", ".yml"):
-        return Path(spec).expanduser().resolve().parent
+        return expanded(spec).resolve().parent
     return None
 
 
@@ -496,40 +511,3 @@ def _without_nul(path: str | Path) -> Path:
             fix="choose another directory",
         )
     return Path(path)
-
-
-def _require_question(question: object) -> None:
-    if not isinstance(question, str) or not question.strip():
-        raise UsageError(
-            "There is no question.",
-            where="ask, question",
-            expected="a question in words",
-            fix='ask("what is in the picture?", image="photo.jpg")',
-        )
-
-
-def _pictures(image: Picture | None, images: Sequence[Picture]) -> list[dict[str, Any]]:
-    if isinstance(images, str | bytes) or not isinstance(images, Sequence):
-        is_one = isinstance(images, str | Path | Image.Image)
-        raise UsageError(
-            "images is one picture." if is_one else f"images is a {type(images).__name__}.",
-            where="ask, images",
-            expected="a list of pictures",
-            fix="image=... for one, images=[...] for several",
-        )
-    listed = [*([] if image is None else [image]), *images]
-    return [{"type": "image", "image": picture} for picture in listed]
-
-
-def _clip(
-    video: str | Path | None, start_s: float | None, end_s: float | None
-) -> list[dict[str, Any]]:
-    times = {name: t for name, t in (("start_s", start_s), ("end_s", end_s)) if t is not None}
-    if video is None and times:
-        raise UsageError(
-            f"{' and '.join(times)} without a video.",
-            where=f"ask, {' and '.join(times)}",
-            expected="a video to cut",
-            fix="add video=..., or leave the times out",
-        )
-    return [] if video is None else [{"type": "video", "video": video, **times}]

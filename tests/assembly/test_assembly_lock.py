@@ -1,5 +1,6 @@
 """The lock: what it records, what it says when something is missing or different."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -67,6 +68,19 @@ def test_differences_in_words(fakes: Zoo) -> None:
         "projector was projector/avg_pool_mlp, is projector/stacked",
     ]
     assert compare(other, saved)[0] == "projector.pooling was not there"
+
+
+def test_the_processors_options_are_locked() -> None:
+    hf = tiny_lock(processor={"layout": "hf"})
+    read = Lock.from_json(hf.to_json(), where="plm.lock")
+    assert read.processor == {"layout": "hf", "first_frame": 0}
+    assert compare(hf, tiny_lock()) == ["processor.layout was 'hf', is 'reference'"]
+
+
+def test_a_lock_without_an_entry_of_the_processor_is_of_the_default() -> None:
+    data = json.loads(tiny_lock().to_json())
+    del data["processor"]
+    assert compare(Lock.from_json(json.dumps(data), where="plm.lock"), tiny_lock()) == []
 
 
 def test_differences_of_providers() -> None:

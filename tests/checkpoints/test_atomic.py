@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from plm_components.checkpoints import atomic_directory
+from plm_components.checkpoints import atomic_directory, atomic_file
 
 
 def names(directory: Path) -> set[str]:
@@ -78,7 +78,7 @@ def test_without_an_exchange_call_the_directory_is_replaced_too(
 KILLED = """
 import sys, time
 from pathlib import Path
-from plm_components.checkpoints.atomic import atomic_directory
+from plm_components.checkpoints.atomic import atomic_directory, atomic_file
 with atomic_directory(Path(sys.argv[1])) as staging:
     (staging / "f").write_text("half")
     print("writing", flush=True)
@@ -125,3 +125,42 @@ def test_a_reader_never_misses_the_directory_while_it_is_replaced(tmp_path: Path
             time.sleep(0)
     assert process.returncode == 0
     assert missed == 0
+
+
+def test_a_file_appears_with_the_permissions_of_any_new_file(tmp_path: Path) -> None:
+    (tmp_path / "other").write_text("")
+    with atomic_file(tmp_path / "f.txt", overwrite=False) as staging:
+        staging.write_text("new")
+        assert not (tmp_path / "f.txt").exists()
+    assert (tmp_path / "f.txt").read_text() == "new"
+    assert (tmp_path / "f.txt").stat().st_mode == (tmp_path / "other").stat().st_mode
+    assert names(tmp_path) == {"f.txt", "other"}
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_file_that_fails_leaves_the_old_one(tmp_path: Path, overwrite: bool) -> None:
+    (tmp_path / "f.txt").write_text("old")
+
+    def fail_halfway() -> None:
+        with atomic_file(tmp_path / "f.txt", overwrite=overwrite) as staging:
+            staging.write_text("half")
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        fail_halfway()
+    assert (tmp_path / "f.txt").read_text() == "old"
+    assert names(tmp_path) == {"f.txt"}
+
+
+def test_a_file_is_replaced_only_where_that_is_said(tmp_path: Path) -> None:
+    (tmp_path / "f.txt").write_text("old")
+    with (
+        pytest.raises(FileExistsError),
+        atomic_file(tmp_path / "f.txt", overwrite=False) as staging,
+    ):
+        staging.write_text("new")
+    assert (tmp_path / "f.txt").read_text() == "old"
+    with atomic_file(tmp_path / "f.txt", overwrite=True) as staging:
+        staging.write_text("new")
+    assert (tmp_path / "f.txt").read_text() == "new"
+    assert names(tmp_path) == {"f.txt"}

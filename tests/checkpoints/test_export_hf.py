@@ -211,6 +211,27 @@ class TestProcessor:
         assert theirs["input_ids"].tolist()[0].count(VIDEO_ID) == places
         assert theirs["pixel_values_videos"].shape == (1, 2, 3, 56, 56)
 
+    def test_several_images_are_what_our_layout_hf_makes(
+        self, tokenizer: str, processor: PerceptionLMProcessor
+    ) -> None:
+        spec = plm_spec(tokenizer, image_tiler={"resize": "torchvision"})
+        ours = plm.assemble({**spec, "processor": {"layout": "hf"}}, init="random").processor
+        images = [{"type": "image", "image": picture(*size)} for size in ((56, 56), (150, 40))]
+        text = [{"type": "text", "text": one} for one in ("First ", " and last?")]
+        conversation = user(text[0], images[0], images[1], text[1])
+        batch = ours(conversation)
+        said = processor.apply_chat_template(conversation, add_generation_prompt=True)
+        theirs = processor(
+            text=said,
+            images=[one["image"] for one in images],
+            return_tensors=None,
+            add_special_tokens=False,
+        )
+        assert theirs["input_ids"][0] == batch.input_ids_BL[0].tolist()
+        tiles = torch.cat([torch.as_tensor(one) for one in theirs["pixel_values"]])
+        assert batch.pixel_values is not None
+        assert float((tiles - batch.pixel_values).abs().max()) < 1e-6
+
     def test_turns_and_a_system_prompt_of_ones_own(
         self, variant: plm.Variant, processor: PerceptionLMProcessor
     ) -> None:
@@ -269,6 +290,22 @@ class TestProcessor:
         expected = variant.processor(chat).input_ids_BL[0].tolist()
         said = theirs.apply_chat_template(chat, add_generation_prompt=True, return_dict=False)
         assert said == expected
+
+
+def test_plm_tiny_leaves_with_its_weights(tmp_path: Path) -> None:
+    variant = plm.assemble("plm-tiny")
+    exported = variant.export(tmp_path / "hf")
+    assert exported.left_out[0].endswith("gives the ids of tokenizer/words for every text")
+    theirs = loaded(tmp_path / "hf")
+    image = {"type": "image", "image": picture(90, 70)}
+    batch = variant.processor(user(image, {"type": "text", "text": "what color is the circle?"}))
+    assert batch.pixel_values is not None
+    with torch.no_grad():
+        expected = theirs(
+            input_ids=batch.input_ids_BL, pixel_values=batch.pixel_values[None]
+        ).logits
+        found = variant.model(batch.input_ids_BL, pixel_values=batch.pixel_values)
+    assert off_by(found, expected) < 2e-5
 
 
 class TestLeftOut:

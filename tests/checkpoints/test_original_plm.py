@@ -202,7 +202,7 @@ def test_the_switch_that_one_program_knows(tmp_path: Path) -> None:
         ("vision_model", "use_rope2d", False),
         ("vision_model", "width", 0),
         ("model", "n_layers", "2"),
-        ("model", "rope_theta", float("inf")),
+        ("model", "rope_theta", 1e300),
         ("model", "dim", True),
         ("data", "vision_input_type", "tiles"),
     ],

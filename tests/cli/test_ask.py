@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from plm_components.cli.commands.ask import conversation
+from plm_components.cli.media_arguments import conversation
 from plm_components.errors import UsageError
 from plm_components.spec import shipped_specs
 

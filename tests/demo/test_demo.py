@@ -11,7 +11,8 @@ from PIL import Image
 
 from plm_components.demo import run_demo
 from plm_components.demo.scenes import draw_image, draw_video
-from plm_components.demo.sheet import MARGIN, PAPER, WIDTH, Exchange, Frame, Story, draw_sheet, wrap
+from plm_components.demo.sheet import Exchange, Frame, Story, draw_sheet
+from plm_components.drawing.page import MARGIN, PAPER, WIDTH, wrap
 from plm_components.errors import UsageError
 
 

@@ -86,15 +86,7 @@ def test_the_figures_are_those_of_the_weights_that_ship(figures: Any) -> None:
     assert figures["scenes"] == 1000
 
 
-# strict: weights that reach the bar must take the mark away
-_SHORT = pytest.mark.xfail(
-    strict=True, reason="the weights that ship reach 96.2 % on images: the bar of 97 % is open"
-)
-
-
-@pytest.mark.parametrize(
-    ("medium", "least"), [pytest.param("image", 0.97, marks=_SHORT), ("video", 0.95)]
-)
+@pytest.mark.parametrize(("medium", "least"), [("image", 0.97), ("video", 0.95)])
 def test_plm_tiny_sees(figures: Any, medium: str, least: float) -> None:
     scores = figures[medium]
 

@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 from transformers.models.perception_lm.image_processing_perception_lm import (
     PerceptionLMImageProcessor,
 )
@@ -19,6 +19,19 @@ def noise(width: int, height: int) -> Image.Image:
     """Smooth enough that two bicubic resizers differ by rounding only."""
     small = np.random.default_rng(0).integers(0, 256, (9, 9, 3), dtype=np.uint8)
     return Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC)
+
+
+def rough(width: int, height: int) -> Image.Image:
+    """Every pixel by itself."""
+    draw = np.random.default_rng(width)
+    return Image.fromarray(draw.integers(0, 256, (height, width, 3), dtype=np.uint8))
+
+
+def photo(width: int, height: int) -> Image.Image:
+    """Edges, gradients and grain."""
+    image = noise(width, height)
+    ImageDraw.Draw(image).ellipse((0, 0, width // 2, height // 2), "white", "black", 3)
+    return Image.blend(image, rough(width, height), 0.1)
 
 
 PUBLISHED = [
@@ -63,16 +76,32 @@ def test_canvases_are_those_of_transformers(max_tiles: int) -> None:
         assert (plan.columns, plan.rows) == expected, (width, height)
 
 
-@pytest.mark.parametrize("size", [(300, 200), (640, 480), (90, 31), (56, 1000)])
-def test_tiles_are_those_of_transformers_but_for_rounding(size: tuple[int, int]) -> None:
-    image = noise(*size)
-    theirs = PerceptionLMImageProcessor(max_num_tiles=6, tile_size=56)(image, return_tensors="pt")
-    expected = (theirs["pixel_values"][0] * 0.5 + 0.5) * 255
+def transformers_tiles(image: Image.Image, tile_size: int, max_tiles: int) -> torch.Tensor:
+    processor = PerceptionLMImageProcessor(max_num_tiles=max_tiles, tile_size=tile_size)
+    found = processor(image, do_rescale=False, do_normalize=False, return_tensors="pt")
+    pixels: torch.Tensor = found["pixel_values"][0]
+    return pixels
+
+
+SIZES = [(300, 200), (640, 480), (90, 31), (56, 1000)]
+
+
+@pytest.mark.parametrize("kind", ["smooth", "photo", "noise"])
+@pytest.mark.parametrize("size", SIZES)
+def test_pil_and_transformers_differ_by_rounding(kind: str, size: tuple[int, int]) -> None:
+    image = {"smooth": noise, "photo": photo, "noise": rough}[kind](*size)
+    expected = transformers_tiles(image, 56, 6)
     tiles = PLMTilesTiler(56, max_tiles=6)(image)
     assert tiles.shape == expected.shape
-    error = (tiles.float() - expected).abs()
-    assert error.max() <= 2.01
-    assert (error > 0.5).float().mean() < 0.02
+    error = (tiles.int() - expected.int()).abs()
+    assert error.max() <= 2
+    assert (error > 0).float().mean() < 0.01
+
+
+@pytest.mark.parametrize("size", [*SIZES, (56, 56), (112, 168)])
+def test_torchvisions_resize_gives_the_very_tiles_of_transformers(size: tuple[int, int]) -> None:
+    tiles = PLMTilesTiler(56, max_tiles=6, resize="torchvision")(rough(*size))
+    assert torch.equal(tiles, transformers_tiles(rough(*size), 56, 6))
 
 
 def test_tiles_are_pils_bicubic_thumbnail_first_row_by_row() -> None:

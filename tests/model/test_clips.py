@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from plm_components.contracts import VideoFacts
 from plm_components.errors import MediaError
@@ -114,6 +117,59 @@ def test_sampling_a_clip_is_sampling_between_its_ends(
     sample = PLMUniformSampler(max_frames=most).sample(clip.facts)
     expected = reference_positions(2700, fps, int(start_s * fps), min(int(end_s * fps), 2699), most)
     assert [clip.first + index for index in sample.indices] == expected
+
+
+def page_frames(
+    num_frames: int, fps: float, start_s: float | None, end_s: float | None, most: int
+) -> list[int]:
+    """Frames of the published code, its errors included: some lie behind the end of the file."""
+
+    def even(length: int, count: int) -> list[int]:
+        # a Fraction rounds half to even, exactly
+        return [round(Fraction(i * (length - 1), max(count - 1, 1))) for i in range(count)]
+
+    start = int(start_s * fps) if start_s else 0
+    end = min(int(end_s * fps), num_frames - 1) if end_s else num_frames - 1
+    if start > end:
+        start, end = end, start
+    if start == end:
+        end = start + 1
+    positions = list(range(start, end + 1, round(fps)))
+    if len(positions) > most:
+        return [positions[place] for place in even(len(positions), most)]
+    if len(positions) < most:
+        length = end - start + 1
+        return [start + place for place in even(length, min(most, length))]
+    return positions
+
+
+TIMES = st.none() | st.floats(0.01, 16) | st.integers(1, 16)
+
+
+@settings(max_examples=400)
+@given(
+    num_frames=st.integers(1, 400),
+    fps=st.sampled_from([1.0, 5.0, 12.5, 23.976, 24.0, 29.97, 30.0, 60.0]),
+    times=st.tuples(TIMES, TIMES) | TIMES.map(lambda time: (time, time)),
+    most=st.sampled_from([1, 2, 3, 8, 32]),
+)
+def test_the_frames_of_a_clip_are_those_of_the_published_code(
+    num_frames: int, fps: float, times: tuple[float | None, float | None], most: int
+) -> None:
+    expected = page_frames(num_frames, fps, *times, most)
+    try:
+        clip = cut_clip(PATH, facts_of(num_frames, fps), *times, rule="published")
+    except MediaError:
+        # both ends behind the file: the published code asks for frames that are not there
+        assert min(int(time * fps) for time in times if time is not None) >= num_frames
+        return
+    sample = PLMUniformSampler(max_frames=most).sample(clip.facts)
+    found = [clip.first + index for index in sample.indices]
+    if max(expected) < num_frames:
+        assert found == expected
+    else:
+        assert found[0] == expected[0]
+        assert max(found) < num_frames
 
 
 def test_a_clip_behind_the_end_is_refused() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from plm_components.errors import TokenizerError, UnsupportedError
+from plm_components.errors import MediaError, TokenizerError
 from plm_components.model.conversation import messages_from_record
 from plm_components.model.messages import parse_conversation
 
@@ -118,7 +118,115 @@ def test_one_clear_error(record: dict[str, object], what: str, where: str) -> No
     assert (caught.value.what, caught.value.where) == (what, where)
 
 
-@pytest.mark.parametrize("key", ["bbox", "bbox_map"])
-def test_regions_are_refused_not_dropped(key: str) -> None:
-    with pytest.raises(UnsupportedError, match="Region boxes"):
-        messages_from_record({"image": "a", key: [[1, 2, 3, 4]], "conversations": talk("a", "b")})
+def test_boxes_of_a_video_stand_in_its_part() -> None:
+    boxes = {"0": [1, 2, 30, 40], "12": None, "24": [0.5, 2, 3, 4]}
+    record = {"video": "v.mp4", "bbox_map": boxes, "conversations": talk("Who?", "He.")}
+    messages = messages_from_record(record)
+
+    video = messages[0]["content"][0]
+    assert video["boxes"] == {0: (1.0, 2.0, 30.0, 40.0), 24: (0.5, 2.0, 3.0, 4.0)}
+    parse_conversation(messages)
+
+
+REGIONS = {"image": "a.png", "bbox": [[10, 20, 100, 50], [0, 0, 640, 480]]}
+SIZE = {"width": 640, "height": 480}
+
+
+def test_regions_are_written_into_every_turn() -> None:
+    texts = ("<image>\nWhat is <|bbox1|>?", "All, and <|bbox0|> in it.", "<|bbox0|><|bbox0|>", "A")
+    messages = messages_from_record({**REGIONS, **SIZE, "conversations": talk(*texts)})
+
+    first, second = "[015,041,171,145]", "[000,000,999,999]"
+    assert messages[0]["content"] == [image("a.png"), said(f"What is {second}?")]
+    assert messages[1]["content"] == [said(f"All, and {first} in it.")]
+    assert messages[2]["content"] == [said(first + first)]
+
+
+def test_regions_are_written_into_captions_and_between_several_images() -> None:
+    caption = messages_from_record({**REGIONS, **SIZE, "text": "A cat at <|bbox0|>."})
+    assert caption[1]["content"] == [said("A cat at [015,041,171,145].")]
+
+    several = {**REGIONS, **SIZE, "image": ["a", "b"]}
+    messages = messages_from_record({**several, "conversations": talk("<image><|bbox1|><image>")})
+    assert messages[0]["content"][2] == said("[000,000,999,999]")
+
+
+def test_a_placeholder_in_text_about_nothing_is_text() -> None:
+    record = {"conversations": talk("What does <|bbox0|> mean?", "A region.")}
+    assert messages_from_record(record)[0]["content"] == [said("What does <|bbox0|> mean?")]
+
+
+@pytest.mark.parametrize(
+    ("record", "error", "text"),
+    [
+        (
+            {"image": "a", "bbox_map": {"0": [1, 2, 3, 4]}},
+            TokenizerError,
+            "bbox_map stands without video.\n"
+            "  where:    record\n"
+            "  expected: bbox_map beside video\n"
+            "  fix:      add video, or take bbox_map out",
+        ),
+        (
+            {"video": "a", "bbox": [[1, 2, 3, 4]]},
+            TokenizerError,
+            "bbox stands without image.\n"
+            "  where:    record\n"
+            "  expected: bbox beside image\n"
+            "  fix:      add image, or take bbox out",
+        ),
+        (
+            {"video": "a", "bbox_map": {"7": [1, 2, 3]}},
+            MediaError,
+            "[1, 2, 3] is no box.\n"
+            "  where:    record.bbox_map[7]\n"
+            "  expected: [x1, y1, x2, y2]: four numbers in pixels, the top left corner first; "
+            "or null\n"
+            "  fix:      mend the box",
+        ),
+        (
+            {"image": "a", "bbox": [[1, 2, 3, 4], [0, 0, 5, 5]], **SIZE},
+            TokenizerError,
+            "<|bbox2|> stands for a region that the record does not have.\n"
+            "  where:    record.conversations[1]\n"
+            "  expected: placeholders of the regions in bbox: <|bbox0|> to <|bbox1|>\n"
+            "  fix:      add the region to bbox, or take the placeholder out",
+        ),
+        (
+            {"image": "a"},
+            TokenizerError,
+            "<|bbox2|> stands for a region that the record does not have.\n"
+            "  where:    record.conversations[1]\n"
+            "  expected: placeholders of the regions in bbox: none\n"
+            "  fix:      add the region to bbox, or take the placeholder out",
+        ),
+        (
+            {"image": "a", "bbox": [[1, 2, 3, 4]], "width": 640},
+            TokenizerError,
+            "The picture's height is None.\n"
+            "  where:    record.height\n"
+            "  expected: the height in pixels that the regions of bbox refer to\n"
+            "  fix:      add height to the record",
+        ),
+        (
+            {"image": "a", "bbox": [[1, 2, 3, 4], [1, 2, -3, 4]], **SIZE},
+            TokenizerError,
+            "[1, 2, -3, 4] is no region.\n"
+            "  where:    record.bbox[1]\n"
+            "  expected: [x, y, w, h]: left, top, width and height in pixels\n"
+            "  fix:      mend the region",
+        ),
+        (
+            {"image": "a", "bbox": {"0": [1, 2, 3, 4]}, **SIZE},
+            TokenizerError,
+            "A value of type dict holds no regions.\n"
+            "  where:    record.bbox\n"
+            "  expected: a list of [x, y, w, h]\n"
+            "  fix:      write [[x, y, w, h], …]",
+        ),
+    ],
+)
+def test_regions_that_are_none_say_so(record, error, text: str) -> None:
+    with pytest.raises(error) as caught:
+        messages_from_record({**record, "conversations": talk("What?", "See <|bbox2|>.")})
+    assert str(caught.value) == text

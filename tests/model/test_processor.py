@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torchvision.transforms import v2
+from torchvision.transforms import InterpolationMode, v2
+from torchvision.transforms.functional import resize
+from torchvision.utils import draw_bounding_boxes
 
 from plm_components.contracts import Sample, VideoFacts
 from plm_components.errors import ContractError, MediaError, TokenizerError, UnsupportedError
 from plm_components.frame_transforms.plm_frames import PLMFramesTransform
 from plm_components.image_tilers.plm_tiles import PLMTilesTiler
+from plm_components.image_tilers.resize import Resizer
 from plm_components.image_tilers.single import SingleTiler
 from plm_components.model.processor import Processor
 from plm_components.tokenizers.words import WordsTokenizer
@@ -131,11 +134,30 @@ def test_a_videos_span_says_which_frames_and_when(write_video) -> None:
     assert span.num_tokens == 4 * TOKENS
 
 
+def test_frames_are_drawn_as_published(write_video) -> None:
+    path = write_video()
+    batch = build()(ask({"type": "video", "video": path, "start_s": 0.5, "end_s": 1.5}))
+    frames = PyAVReader().read(path, [12, 20, 28, 36])
+    bicubic = InterpolationMode.BICUBIC
+    drawn = resize(frames, [SIDE, SIDE], bicubic, antialias=True).float() / 255
+    mean, std = (torch.tensor(n)[:, None, None] for n in ((0.5, 0.4, 0.3), (0.5, 0.25, 0.2)))
+    torch.testing.assert_close(batch.pixel_values, (drawn - mean) / std, atol=1e-6, rtol=0)
+
+
 def test_one_image_is_tiled_and_several_get_one_tile_each() -> None:
     processor = build(image_tiler=PLMTilesTiler(SIDE, max_tiles=4))
     assert processor(ask(image(noise(1)))).media[0].num_tiles == 5
     several = processor(ask(image(noise(1)), image(noise(2)))).media
     assert [span.num_tiles for span in several] == [1, 1]
+
+
+@pytest.mark.parametrize("resize", ["pil", "torchvision"])
+def test_several_images_are_resized_as_the_tiler_resizes(resize: Resizer) -> None:
+    processor = build(image_tiler=PLMTilesTiler(SIDE, max_tiles=4, resize=resize))
+    alone = build(image_tiler=SingleTiler(SIDE, resize=resize))
+    several = processor(ask(image(noise(1)), image(noise(2)))).pixel_values
+    each = [alone(ask(image(noise(seed)))).pixel_values for seed in (1, 2)]
+    assert torch.equal(several, torch.cat(each))
 
 
 def test_labels_stand_under_the_answer_its_header_and_its_ends() -> None:
@@ -262,8 +284,14 @@ def test_a_template_that_leaves_nothing_is_refused() -> None:
 
 
 def test_another_layout_is_refused() -> None:
-    with pytest.raises(UnsupportedError, match="The layout 'sideways' is unknown"):
+    with pytest.raises(UnsupportedError) as caught:
         build(layout="sideways")
+    assert str(caught.value) == (
+        "The layout 'sideways' is unknown.\n"
+        "  where:    Processor, argument layout\n"
+        "  expected: one of: reference, hf\n"
+        "  fix:      leave layout out for PerceptionLM's own, or say hf for that of transformers"
+    )
 
 
 class _LyingSampler:
@@ -333,3 +361,43 @@ def test_special_tokens_in_a_users_text_stay_text(special: str) -> None:
     specials = set(processor.tokenizer.special_ids.values())
     count = [sum(i in specials for i in b.input_ids_BL[0].tolist()) for b in (plain, injected)]
     assert count[0] == count[1]
+
+
+def test_boxes_are_drawn_on_sampled_frames_before_the_resize(write_video) -> None:
+    path = write_video()
+    # the sampler looks at frames 0, 16, 31 and 47
+    boxes = {16: [5, 4, 40, 30], 20: [0, 0, 9, 9], 47: [1, 1, 63, 47]}
+    video = {"type": "video", "video": path, "boxes": boxes}
+    batch = build()(ask(video))
+    frames_F3HW = PyAVReader().read(path, batch.media[0].frame_indices)
+    for place, frame in ((1, 16), (3, 47)):
+        box = torch.tensor([boxes[frame]])
+        frames_F3HW[place] = draw_bounding_boxes(
+            frames_F3HW[place], box, colors=(255, 0, 0), width=4
+        )
+    tiles = PLMFramesTransform(SIDE)(frames_F3HW).float() / 255
+
+    mean, std = (torch.tensor(c)[:, None, None] for c in ((0.5, 0.4, 0.3), (0.5, 0.25, 0.2)))
+    assert batch.media[0].frame_indices == (0, 16, 31, 47)
+    torch.testing.assert_close(batch.pixel_values, (tiles - mean) / std, rtol=0, atol=1e-6)
+    plain = build()(ask({"type": "video", "video": path}))
+    assert plain.media[0].content_hash != batch.media[0].content_hash
+
+
+def test_boxes_count_frames_of_the_file_not_of_the_clip(write_video) -> None:
+    path, times = write_video(), {"start_s": 1.0, "end_s": 1.5}
+    plain = build()(ask({"type": "video", "video": path, **times}))
+    first = plain.media[0].frame_indices[0]
+    boxed = build()(ask({"type": "video", "video": path, "boxes": {first: [1, 1, 9, 9]}, **times}))
+
+    changed = (plain.pixel_values != boxed.pixel_values).flatten(1).any(1)
+    assert first == 24
+    assert changed.tolist() == [True, False, False, False]
+
+
+def test_a_box_behind_the_video_is_refused_before_a_frame_is_read(write_video) -> None:
+    path = write_video(count=12)
+    with pytest.raises(MediaError) as caught:
+        build()(ask({"type": "video", "video": path, "boxes": {"12": [1, 1, 2, 2]}}))
+    assert caught.value.what == "Frame 12 has a box, and the video ends with frame 11."
+    assert caught.value.where == str(path)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeAlias, get_args
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 from transformers.models.perception_lm.image_processing_perception_lm import (
     PerceptionLMImageProcessor,
@@ -18,38 +22,23 @@ from transformers.models.perception_lm.video_processing_perception_lm import (
     PerceptionLMVideoProcessor,
 )
 
+from plm_components.contracts import Batch, MediaLayout
+from plm_components.frame_transforms.plm_frames import PLMFramesTransform
 from plm_components.image_tilers.plm_tiles import PLMTilesTiler
 from plm_components.model.processor import Processor
 from plm_components.tokenizers.hf import HFTokenizer
+from plm_components.video_readers.pyav import PyAVReader
+from plm_components.video_samplers.plm_uniform import PLMUniformSampler
+from published_files import CHAT_TEMPLATE, write_byte_tokenizer
+
+Message: TypeAlias = dict[str, Any]
 
 SIDE, PATCH, POOL, MOST_TILES = 56, 14, 2, 6
-SPECIALS = [
-    "<|begin_of_text|>", "<|end_of_text|>", "<|image|>", "<|video|>", "<|start_header_id|>",
-    "<|end_header_id|>", "<|eot_id|>",
-]  # fmt: skip
-# as published: media before the text of a turn
-TEMPLATE = """{{- bos_token }}{%- for m in messages %}
-{{- '<|start_header_id|>' + m.role + '<|end_header_id|>\n\n' }}
-{%- for p in m.content if p.type == 'image' %}{{ '<|image|>' }}{% endfor %}
-{%- for p in m.content if p.type == 'text' %}{{ p.text | trim }}{% endfor %}
-{{- '<|eot_id|>' }}{%- endfor %}
-{%- if add_generation_prompt %}
-{{- '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{%- endif %}"""
 
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocab = {letter: number for number, letter in enumerate(letters)} | {"ĊĊ": len(letters)}
-    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=[("Ċ", "Ċ")]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens([AddedToken(one, normalized=False) for one in SPECIALS])
-    path = tmp_path_factory.mktemp("plm")
-    tokenizer.save(str(path / "tokenizer.json"))
-    config = {"eos_token": "<|eot_id|>", "pad_token": "<|end_of_text|>"}
-    (path / "tokenizer_config.json").write_text(json.dumps(config))
-    return path
+    return write_byte_tokenizer(tmp_path_factory.mktemp("plm"))
 
 
 @pytest.fixture(scope="module")
@@ -65,20 +54,26 @@ def theirs(directory: Path) -> PerceptionLMProcessor:
         video_processor=PerceptionLMVideoProcessor(size={"height": SIDE, "width": SIDE}),
         image_processor=PerceptionLMImageProcessor(tile_size=SIDE, max_num_tiles=MOST_TILES),
         tokenizer=tokenizer,
-        chat_template=TEMPLATE,
+        chat_template=CHAT_TEMPLATE,
         patch_size=PATCH,
         pooling_ratio=POOL,
     )
 
 
-@pytest.fixture(scope="module")
-def ours(directory: Path) -> Processor:
+def processor(directory: Path, layout: MediaLayout, *, exact: bool = True) -> Processor:
+    """Ours over the same files; ``exact`` takes transformers' resizes, else the published ones."""
     return Processor(
-        HFTokenizer(path=str(directory), system_prompt=""),
+        HFTokenizer(path=str(directory)),
         tokens_per_tile=(SIDE // PATCH // POOL) ** 2,
         mean=(0.5, 0.5, 0.5),
         std=(0.5, 0.5, 0.5),
-        image_tiler=PLMTilesTiler(SIDE, max_tiles=MOST_TILES),
+        image_tiler=PLMTilesTiler(
+            SIDE, max_tiles=MOST_TILES, resize="torchvision" if exact else "pil"
+        ),
+        frame_transform=PLMFramesTransform(SIDE, resize="torchvision" if exact else "fp32"),
+        video_sampler=PLMUniformSampler(max_frames=4),
+        video_reader=PyAVReader(),
+        layout=layout,
     )
 
 
@@ -87,27 +82,127 @@ def smooth(seed: int, size: tuple[int, int]) -> Image.Image:
     return Image.fromarray(small).resize(size, Image.Resampling.BICUBIC)
 
 
-def ask(image: Image.Image, text: str) -> list[dict[str, object]]:
-    content = [{"type": "image", "image": image}, {"type": "text", "text": text}]
-    return [{"role": "user", "content": content}]
+def image(seed: int, size: tuple[int, int]) -> dict[str, object]:
+    return {"type": "image", "image": smooth(seed, size)}
 
 
-@pytest.mark.parametrize("sizes", [[(80, 50)], [(300, 40), (31, 200)]])
-def test_ids_mask_and_pixels(
-    sizes: list[tuple[int, int]], ours: Processor, theirs: PerceptionLMProcessor
+def said(text: str) -> dict[str, object]:
+    return {"type": "text", "text": text}
+
+
+def turn(role: str, *parts: dict[str, object]) -> Message:
+    return {"role": role, "content": list(parts)}
+
+
+@dataclass
+class Expected:
+    """What transformers makes of a conversation."""
+
+    input_ids: list[int]
+    tiles_of_images: list[Tensor]
+    frames_of_videos: list[Tensor]
+
+
+def of_transformers(
+    theirs: PerceptionLMProcessor, conversation: list[Message], batch: Batch
+) -> Expected:
+    """The frames that were sampled here, since transformers chooses others."""
+    prompt = theirs.apply_chat_template(conversation, add_generation_prompt=True, tokenize=False)
+    parts = [p for m in conversation if isinstance(m["content"], list) for p in m["content"]]
+    images = [part["image"] for part in parts if part["type"] == "image"]
+    videos = [part["video"] for part in parts if part["type"] == "video"]
+    sampled = [list(span.frame_indices) for span in batch.media if span.kind == "video"]
+    frames = [
+        PyAVReader().read(video, indices) for video, indices in zip(videos, sampled, strict=True)
+    ]
+    found = theirs(
+        text=[prompt],
+        images=images or None,
+        videos=frames or None,
+        add_special_tokens=False,
+    )
+    return Expected(
+        list(found["input_ids"][0]),
+        list(found.get("pixel_values", [])),
+        list(found.get("pixel_values_videos", [])),
+    )
+
+
+CONVERSATIONS = {
+    "one image": [turn("user", image(0, (80, 50)), said("What moves?"))],
+    "an image behind its question": [turn("user", said(" What moves?\n"), image(0, (31, 200)))],
+    "several images among texts": [
+        turn("user", said("In "), image(0, (80, 50)), said(" and "), image(1, (300, 40)), said("?"))
+    ],
+    "images of two turns": [
+        {"role": "system", "content": " Be brief. "},
+        turn("user", image(0, (80, 50)), said("What moves?")),
+        turn("assistant", said(" The red circle.\n")),
+        turn("user", said("And here?"), image(1, (31, 200))),
+    ],
+    "a video": [turn("user", said("What moves in "), {"type": "video"}, said("?"))],
+    "a video before an image": [
+        turn("user", {"type": "video"}, said("as in\t"), image(2, (60, 60)), said("?"))
+    ],
+    "two videos and no question": [turn("user", {"type": "video"}, {"type": "video"})],
+    "words alone": [turn("user", said("  What moves?  "))],
+}
+
+
+@pytest.fixture(params=CONVERSATIONS)
+def conversation(request: pytest.FixtureRequest, write_video: Callable[..., Path]) -> list[Message]:
+    written = deepcopy(CONVERSATIONS[request.param])
+    for number, message in enumerate(written):
+        for place, part in enumerate(message["content"]):
+            if isinstance(part, dict) and part["type"] == "video":
+                part["video"] = write_video(f"{number}-{place}.mp4", count=12 + 3 * place)
+    return written
+
+
+def test_layout_hf_is_transformers_ids_placement_tiles_and_frames(
+    conversation: list[Message], directory: Path, theirs: PerceptionLMProcessor
 ) -> None:
-    images = [smooth(seed, size) for seed, size in enumerate(sizes)]
-    questions = ["What moves?", "And what is the colour of the other one?"]
-    rows = [ask(image, text) for image, text in zip(images, questions, strict=False)]
-    batch = ours(rows)
-    text = theirs.apply_chat_template(rows, add_generation_prompt=True, tokenize=False)
-    for number, (row, image) in enumerate(zip(text, images, strict=True)):
-        expected = theirs(text=[row], images=[image], return_tensors="pt", add_special_tokens=False)
-        length = int(batch.attention_mask_BL[number].sum())
-        assert batch.input_ids_BL[number, :length].tolist() == expected["input_ids"][0].tolist()
-        span = batch.media[number]
+    batch = processor(directory, "hf")(conversation)
+    expected = of_transformers(theirs, conversation, batch)
+    assert batch.input_ids_BL[0].tolist() == expected.input_ids
+    wanted = {"image": iter(expected.tiles_of_images), "video": iter(expected.frames_of_videos)}
+    for span in batch.media:
         tiles = batch.pixel_values[span.first_tile : span.first_tile + span.num_tiles]
-        # PIL's bicubic against torchvision's on uint8: two grey levels, here and there
-        error = (tiles - expected["pixel_values"][0]).abs() * 255 / 2
-        assert error.max() <= 2.01
-        assert (error > 0.5).float().mean() < 0.03
+        # the same uint8 pixels; normalised in one step there and in two here
+        torch.testing.assert_close(tiles, next(wanted[span.kind]), atol=1e-6, rtol=0)
+    assert [next(rest, None) for rest in wanted.values()] == [None, None]
+
+
+def test_videos_are_written_with_the_layouts_token(
+    directory: Path, write_video: Callable[..., Path]
+) -> None:
+    tokenizer = HFTokenizer(path=str(directory))
+    image_id, video_id = tokenizer.image_token_id, tokenizer.video_token_id
+    assert video_id == image_id + 1
+    asked = [turn("user", {"type": "video", "video": write_video(count=12)}, said("?"))]
+    counts = {}
+    for layout in get_args(MediaLayout):
+        ids = processor(directory, layout)(asked).input_ids_BL[0].tolist()
+        counts[layout] = (ids.count(image_id), ids.count(video_id))
+    assert counts == {"reference": (16, 0), "hf": (0, 16)}
+
+
+def test_the_layouts_agree_on_one_image_before_one_question(
+    directory: Path, theirs: PerceptionLMProcessor
+) -> None:
+    asked = [turn("user", image(0, (80, 50)), said("What moves?"))]
+    reference = processor(directory, "reference", exact=False)(asked)
+    expected = of_transformers(theirs, asked, reference)
+    assert reference.input_ids_BL[0].tolist() == expected.input_ids
+    # PIL's bicubic against torchvision's on uint8: two grey levels, here and there
+    error = (reference.pixel_values - expected.tiles_of_images[0]).abs() * 255 / 2
+    assert error.max() <= 2.01
+    assert (error > 0.5).float().mean() < 0.01
+
+
+def test_a_batch_in_layout_hf_is_each_conversation_alone(directory: Path) -> None:
+    rows = [CONVERSATIONS["several images among texts"], CONVERSATIONS["words alone"]]
+    together = processor(directory, "hf")(rows)
+    for number, row in enumerate(rows):
+        alone = processor(directory, "hf")(row).input_ids_BL[0]
+        assert torch.equal(together.input_ids_BL[number, : len(alone)], alone)

@@ -215,8 +215,8 @@ FAULTS = [
             "A spec has no slot 'projektor'.",
             "projektor",
             "one of: plm, base, vision_encoder, projector, decoder, tokenizer, image_tiler, "
-            "frame_transform, video_sampler, video_reader, weights",
-            "did you mean projector?",
+            "frame_transform, video_sampler, video_reader, processor, weights",
+            "did you mean projector or processor?",
         ),
     ),
     (
@@ -359,7 +359,62 @@ FAULTS = [
             "choose one of these, or install the plugin that has it",
         ),
     ),
+    (
+        "processor=hf",
+        Fault(
+            "processor is the text 'hf', not a mapping.",
+            "processor",
+            "a mapping of: layout, first_frame",
+            "write processor: {layout: ...}",
+        ),
+    ),
+    (
+        "processor.layuot=hf",
+        Fault(
+            "The processor has no option 'layuot'.",
+            "processor.layuot",
+            "one of: layout, first_frame",
+            "did you mean layout?",
+        ),
+    ),
+    (
+        "processor.layout=referense",
+        Fault(
+            "processor.layout is the text 'referense', not 'reference' or 'hf'.",
+            "processor.layout",
+            "'reference' or 'hf'",
+            "did you mean reference?",
+        ),
+    ),
+    (
+        "processor.first_frame=2",
+        Fault(
+            "processor.first_frame is the number 2, not 0 or 1.",
+            "processor.first_frame",
+            "0 or 1",
+            "choose one of these",
+        ),
+    ),
+    (
+        "processor.layout=null",
+        Fault(
+            "processor.layout is null, not 'reference' or 'hf'.",
+            "processor.layout",
+            "'reference' or 'hf'",
+            "choose one of these",
+        ),
+    ),
 ]
+
+
+def test_the_processors_options_are_the_specs_or_their_defaults(zoo):
+    tree = tree_of(zoo)
+    assert tree.processor == {"layout": "reference", "first_frame": 0}
+    assert "processor" not in tree.data
+    tree = tree_of(zoo, "processor.layout=hf", "weights=plm:x")
+    assert tree.processor == {"layout": "hf", "first_frame": 0}
+    assert list(tree.data)[-2:] == ["processor", "weights"]
+    assert resolve(tree.data, zoo).data == tree.data
 
 
 @pytest.mark.parametrize(("override", "fault"), FAULTS, ids=[row[0] for row in FAULTS])

@@ -22,6 +22,7 @@ from plm_components.contracts import MediaSlot, Turn
 from plm_components.errors import TokenizerError
 from plm_components.tokenizers.hf import HFTokenizer
 from plm_components.tokenizers.templates import PLM_SYSTEM_PROMPT
+from published_files import CHAT_TEMPLATE
 
 QUESTION = "What moves?"
 ANSWER = "The red circle."
@@ -190,6 +191,56 @@ def as_messages(turns: list[Turn], name: str) -> list[dict[str, object]]:
         return [{"type": "text", "text": turn.parts[0]}] if name == "parts_only" else turn.parts[0]
 
     return [{"role": turn.role, "content": content(turn)} for turn in turns]
+
+
+@pytest.fixture(scope="module")
+def plm_jinja(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return publish(
+        tmp_path_factory.mktemp("plm_jinja"),
+        byte_level(["<|image|>", "<|video|>", *LLAMA_SPECIALS]),
+        chat_template=CHAT_TEMPLATE,
+        bos_token="<|begin_of_text|>",
+        eos_token="<|eot_id|>",
+    )
+
+
+def plm_messages(turns: list[Turn]) -> list[dict[str, object]]:
+    """As the published template wants them: a system turn is a string."""
+    said = as_messages(turns, "parts_only")
+    if turns[0].role == "system":
+        said[0]["content"] = turns[0].parts[0]
+    return said
+
+
+@pytest.mark.parametrize("prompt", [False, True])
+@pytest.mark.parametrize("system", [[], [Turn("system", (" Be brief. ",))]])
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_plms_own_chat_template(
+    plm_jinja: str, count: int, system: list[Turn], prompt: bool
+) -> None:
+    tokenizer = HFTokenizer(path=plm_jinja, template="jinja")
+    turns = [*system, *(Turn(t.role, (f" {t.parts[0]}\n",)) for t in TWICE[:count])]
+    encoded = tokenizer.encode_conversation(turns, generation_prompt=prompt)
+    theirs = oracle(plm_jinja, CHAT_TEMPLATE)
+    expected = theirs.apply_chat_template(
+        plm_messages(turns), add_generation_prompt=prompt, return_dict=False
+    )
+    assert list(encoded.input_ids) == expected
+
+
+@pytest.mark.parametrize("system", [[], [Turn("system", ("Be brief.",))]])
+@pytest.mark.parametrize("count", [1, 3])
+def test_plm_sft_prompts_are_those_of_plms_chat_template(
+    plm_jinja: str, count: int, system: list[Turn]
+) -> None:
+    turns = [*system, *TWICE[:count]]
+    sft, own = (
+        HFTokenizer(path=plm_jinja, template=name).encode_conversation(
+            turns, generation_prompt=True
+        )
+        for name in ("plm_sft", "jinja")
+    )
+    assert sft == own
 
 
 @pytest.mark.parametrize("prompt", [False, True])

@@ -294,5 +294,5 @@ def test_a_file_without_an_end_is_not_read_whole(tmp_path: Path) -> None:
     path = tmp_path / "tokenizer.model"
     with path.open("wb") as file:
         file.truncate(MAX_FILE_BYTES + 1)
-    with pytest.raises(TokenizerError, match="larger than 67,108,864 bytes"):
+    with pytest.raises(TokenizerError, match="larger than 16,777,216 bytes"):
         read_ranks(path)

@@ -8,6 +8,7 @@ import torch
 import plm_components as plm
 from plm_components.errors import CheckpointError
 from plm_components.evaluation.tiny import HELD_OUT_SEEDS
+from plm_components.training.crew import Crew, crew_of
 from plm_components.training.master import MasterWeights
 from plm_components.training.schedule import Recipe
 from plm_components.training.tiny import train
@@ -70,6 +71,42 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(tmp_path):
     left, right = weights(whole), weights(second)
     assert all(torch.equal(left[name], right[name]) for name in left)
     assert [path.name for path in tmp_path.iterdir()] == ["run.pt"]
+
+
+def follow(crew):
+    moved_and_resumed(crew)
+
+
+def moved_and_resumed(crew):
+    module, master = matrices(crew)
+    move(module, master, 3)
+    state = master.state_dict()
+    master.load_state_dict(state)
+    move(module, master, 1)
+    return state, master.weights()
+
+
+def matrices(crew):
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(torch.nn.Linear(4, 6), torch.nn.Linear(6, 2)).to(torch.bfloat16)
+    return module, MasterWeights(module, weight_decay=0.1, clip=1.0, crew=crew)
+
+
+def move(module, master, steps):
+    for step in range(steps):
+        draws = torch.Generator().manual_seed(step)
+        for parameter in module.parameters():
+            parameter.grad = torch.randn(parameter.shape, generator=draws).to(parameter.dtype)
+        master.step(1e-2)
+
+
+def test_processes_that_share_the_matrices_end_as_one_that_has_them_all():
+    _, alone = moved_and_resumed(Crew())
+    with crew_of(2, follow) as crew:
+        state, shared = moved_and_resumed(crew)
+    assert set(state["momentum"]) == {"0.weight", "1.weight"}
+    assert all(momentum.abs().sum() > 0 for momentum in state["momentum"].values())
+    assert all(torch.equal(shared[name], weight) for name, weight in alone.items())
 
 
 def test_checks_count_whole_answers():
@@ -157,4 +194,4 @@ def test_small_updates_are_not_lost_to_bf16():
 def master_of(module):
     module["matrix"] = torch.nn.Linear(2, 2, bias=False).to(torch.bfloat16)
     module["matrix"].weight.grad = torch.ones(2, 2, dtype=torch.bfloat16)
-    return MasterWeights(module, weight_decay=0.0, clip=1.0, average=lambda gradients: None)
+    return MasterWeights(module, weight_decay=0.0, clip=1.0, crew=Crew())

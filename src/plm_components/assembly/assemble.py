@@ -185,4 +185,5 @@ def _processor(exam: Examination, model: PerceptionLM) -> Processor:
         frame_transform=parts.frame_transform,
         video_sampler=parts.video_sampler,
         video_reader=parts.video_reader,
+        **exam.tree.processor,
     )

@@ -13,15 +13,13 @@ from plm_components.assembly.budgets import frames_per_video, tiles_per_image
 from plm_components.assembly.devices import as_device
 from plm_components.assembly.examination import Examination, all_parts
 from plm_components.assembly.examine import PartCache, examine
-from plm_components.assembly.promises import dtype_name
+from plm_components.assembly.promises import DTYPES, dtype_name
 from plm_components.assembly.repair import mend
 from plm_components.assembly.report import Report, Row, Totals
 from plm_components.checkpoints import tensors_of
 from plm_components.errors import Fault, SpecError, UsageError
 from plm_components.spec import load_spec, resolve, spec_name
 from plm_components.zoo import Zoo, default_zoo
-
-_DTYPES = ("float32", "bfloat16", "float16", "float64")
 
 
 def check(
@@ -97,11 +95,11 @@ def as_dtype(dtype: str | torch.dtype) -> torch.dtype:
     """
     if isinstance(dtype, torch.dtype):
         return dtype
-    if dtype not in _DTYPES:
+    if dtype not in DTYPES:
         raise UsageError(
             f"There is no dtype {dtype!r}.",
             where="dtype",
-            expected=f"one of: {', '.join(_DTYPES)}",
+            expected=f"one of: {', '.join(DTYPES)}",
             fix="choose one of these",
         )
     found: torch.dtype = getattr(torch, dtype)

@@ -11,6 +11,7 @@ from plm_components.assembly.lock import Lock
 from plm_components.checkpoints import VariantWriter
 from plm_components.contracts import CarriesFiles
 from plm_components.spec import SpecTree
+from plm_components.untrusted import expanded
 
 
 def with_files_copied(tree: SpecTree, writer: VariantWriter) -> dict[str, Any]:
@@ -25,7 +26,7 @@ def with_files_copied(tree: SpecTree, writer: VariantWriter) -> dict[str, Any]:
             continue
         place = _place(data, part.path)
         for option, files in part.cls.local_files(**part.options).items():
-            named = Path(part.options[option]).expanduser()
+            named = expanded(part.options[option])
             place[option] = writer.copy(named, files, part.path)
     return data
 

@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from pathlib import PurePath
-from typing import Any
+from types import UnionType
+from typing import Any, TypeVar, get_origin, get_type_hints
 
 from plm_components.assembly.examination import all_parts
-from plm_components.checkpoints import Receipt
+from plm_components.assembly.promises import DTYPES
+from plm_components.checkpoints import Receipt, unreadable_lock
 from plm_components.errors import CheckpointError, PlmError, PluginError
-from plm_components.spec import Part, SpecTree
+from plm_components.spec import Part, SpecTree, default_processor
+from plm_components.untrusted import parse_json, shown
 from plm_components.zoo import Zoo
 
 FORMAT = 1
+_Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True)
@@ -82,11 +86,13 @@ class Lock:
         parts: Every part of the spec, nested ones included.
         weights: What lies beside the lock; None for a variant that was not saved.
         spec_weights: The spec's ``weights:`` entry.
+        processor: Its ``processor:`` entry, defaults included.
     """
 
     parts: tuple[LockedPart, ...]
     weights: LockedWeights | None = None
     spec_weights: str | None = None
+    processor: Mapping[str, Any] = field(default_factory=default_processor)
 
     def with_weights(self, weights: LockedWeights) -> Lock:
         """The lock of a variant whose tensors lie beside it."""
@@ -111,19 +117,15 @@ class Lock:
             CheckpointError: it is no lock, or one of a newer format.
         """
         try:
-            data = json.loads(text)
+            data = parse_json(text)
             found = data.pop("plm_lock")
-            if found == FORMAT:
+            if type(found) is int and found == FORMAT:
                 return _lock_from(**data)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise CheckpointError(
-                f"The lock cannot be read: {type(error).__name__}: {error}.",
-                where=where,
-                expected="the plm.lock that Variant.save wrote",
-                fix="copy it again from where it came, or save the variant again",
-            ) from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            why = shown(f"{type(error).__name__}: {error}")
+            raise unreadable_lock(why, where=where) from error
         raise CheckpointError(
-            f"The lock is of format {found}.",
+            f"The lock is of format {shown(found)}.",
             where=where,
             expected=f"format {FORMAT}",
             fix="use the version of plm-components that wrote it, or a newer one",
@@ -132,7 +134,8 @@ class Lock:
 
 def lock_of(tree: SpecTree) -> Lock:
     """The lock of a resolved spec."""
-    return Lock(tuple(_locked(part) for part in all_parts(tree)), spec_weights=tree.weights)
+    parts = tuple(_locked(part) for part in all_parts(tree))
+    return Lock(parts, spec_weights=tree.weights, processor=tree.processor)
 
 
 def compare(lock: Lock, now: Lock) -> list[str]:
@@ -149,7 +152,7 @@ def compare(lock: Lock, now: Lock) -> list[str]:
     for path, saved in there.items():
         if path in here:
             words += _differences(saved, here[path])
-    return words
+    return words + list(_changed("processor", lock.processor, now.processor))
 
 
 def require_installed(lock: Lock, zoo: Zoo) -> None:
@@ -196,10 +199,14 @@ def _differences(saved: LockedPart, here: LockedPart) -> Iterator[str]:
         yield f"{saved.path} came from {_exactly(saved)}, comes from {_exactly(here)}"
     if saved.contract != here.contract:
         yield f"{saved.path} spoke contract {saved.contract}, speaks {here.contract}"
-    for name in sorted({*saved.options, *here.options}):
-        before, after = saved.options.get(name), here.options.get(name)
+    yield from _changed(saved.path, saved.options, here.options)
+
+
+def _changed(path: str, saved: Mapping[str, Any], here: Mapping[str, Any]) -> Iterator[str]:
+    for name in sorted({*saved, *here}):
+        before, after = saved.get(name), here.get(name)
         if before != after:
-            yield f"{saved.path}.{name} was {before!r}, is {after!r}"
+            yield f"{path}.{name} was {before!r}, is {after!r}"
 
 
 def _exactly(part: LockedPart) -> str:
@@ -238,8 +245,26 @@ def _lock_from(
     parts: list[dict[str, Any]],
     weights: dict[str, Any] | None = None,
     spec_weights: str | None = None,
+    processor: dict[str, Any] | None = None,
 ) -> Lock:
     locked = None
     if weights is not None:
-        locked = LockedWeights(**{**weights, "origins": Receipt.from_list(weights["origins"])})
-    return Lock(tuple(LockedPart(**part) for part in parts), locked, spec_weights)
+        origins = Receipt.from_list(weights["origins"])
+        locked = _typed(LockedWeights(**{**weights, "origins": origins}))
+        if locked.dtype not in DTYPES:
+            raise ValueError(f"there is no dtype {locked.dtype!r}")
+    listed = tuple(_typed(LockedPart(**part)) for part in parts)
+    if len({part.path for part in listed}) != len(listed):
+        raise ValueError("a part stands in it twice")
+    # locks from before there was the entry have none
+    options = {**default_processor(), **({} if processor is None else processor)}
+    return _typed(Lock(listed, locked, spec_weights, options))
+
+
+def _typed(read: _Read) -> _Read:
+    """What was read from JSON, if every field has the type it is declared with."""
+    for name, hint in get_type_hints(type(read)).items():
+        kind = hint if isinstance(hint, UnionType) else get_origin(hint) or hint
+        if not isinstance(getattr(read, name), kind):
+            raise TypeError(f"{name} is {getattr(read, name)!r}")
+    return read

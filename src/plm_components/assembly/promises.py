@@ -11,8 +11,11 @@ from plm_components import contracts
 from plm_components.assembly.budgets import VIDEO_SLOTS
 from plm_components.assembly.candidates import other_components, raised
 from plm_components.assembly.examination import Examination, all_parts
-from plm_components.contracts import AttentionSupport, Causal, CausalCached, Full
+from plm_components.contracts import AttentionSupport, Causal, CausalCached, Full, ids_of_media
 from plm_components.spec import Part
+
+# that a model can be built in
+DTYPES = ("float32", "bfloat16", "float16", "float64")
 
 _PROTOCOLS: dict[str, type] = {
     protocol.__plm_kind__: protocol
@@ -56,7 +59,7 @@ def check_ids(exam: Examination) -> None:
     tokenizer, decoder = exam.parts.tokenizer, exam.parts.decoder
     if tokenizer is None or decoder is None:
         return
-    rows, media = decoder.vocab_size, set(tokenizer.media_token_ids.values())
+    rows, media = decoder.vocab_size, ids_of_media(tokenizer)
     named = [("pad_id", tokenizer.pad_id), *(("stop_ids", stop) for stop in tokenizer.stop_ids)]
     outside = {f"{name} {token}" for name, token in named if token >= rows and token not in media}
     # media tokens are replaced before the table is read
@@ -77,7 +80,7 @@ def check_ids(exam: Examination) -> None:
 
 def _last_ids(tokenizer: Any) -> range:
     """The last ids of a vocabulary: enough to get past all media tokens."""
-    count = len(tokenizer.media_token_ids) + 1
+    count = len(ids_of_media(tokenizer)) + 1
     return range(max(0, tokenizer.vocab_size - count), tokenizer.vocab_size)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from plm_components.assembly.build import placed
 from plm_components.assembly.examination import Examination, all_parts
 from plm_components.assembly.local_files import lock_localised
 from plm_components.assembly.lock import Lock, LockedWeights
+from plm_components.assembly.promises import dtype_name
 from plm_components.checkpoints import (
     LOCK_FILE,
     PUBLISHED,
@@ -22,6 +24,7 @@ from plm_components.checkpoints import (
     TensorSource,
     first_few,
     first_nonfinite,
+    lock_text,
     match_exactly,
     materialise,
     materialise_buffers,
@@ -35,7 +38,8 @@ from plm_components.checkpoints import (
     tensors_of,
     unfilled,
 )
-from plm_components.errors import CheckpointError, ContractError
+from plm_components.contracts import ids_of_media
+from plm_components.errors import CheckpointError, ContractError, UnavailableError
 from plm_components.model import PerceptionLM
 
 # above this, the bytes are not read a second time to look for NaN unless asked
@@ -47,7 +51,7 @@ def model_of(exam: Examination) -> PerceptionLM:
     parts = exam.parts
     ids = set(exam.tree.media_token_ids)
     if parts.tokenizer is not None:
-        ids.update(parts.tokenizer.media_token_ids.values())
+        ids |= ids_of_media(parts.tokenizer)
     model = PerceptionLM(
         parts.vision_encoder, parts.projector, parts.decoder, media_token_ids=sorted(ids)
     )
@@ -67,7 +71,9 @@ def fill_at_random(
 
     Raises:
         ContractError: a part left a tensor unfilled.
+        UnavailableError: they take more memory than this machine has.
     """
+    _require_memory(model)
     materialise(model, "cpu")
     with placed("cpu", dtype), torch.no_grad():
         model.init_buffers()
@@ -82,6 +88,21 @@ def fill_at_random(
         )
     model.to(device)
     return receipt_of(tensors_of(model).tensors, f"random, seed {seed}", fresh=True)
+
+
+def _require_memory(model: PerceptionLM) -> None:
+    """Says so before the system stops the process, or refuses somewhere inside."""
+    wanted = sum(tensor.nbytes for tensor in tensors_of(model).tensors.values())
+    if not hasattr(os, "sysconf"):  # Windows refuses by itself
+        return
+    here = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if wanted > here:
+        raise UnavailableError(
+            f"The weights take {wanted:,} bytes.",
+            where="init='random'",
+            expected=f"at most the {here:,} bytes of this machine's memory",
+            fix="choose a smaller model, or init='meta' for shapes only",
+        )
 
 
 def leave_on_meta(model: PerceptionLM) -> Receipt:
@@ -107,11 +128,12 @@ def fill_from(
         look: Whether to look for NaN and infinities.
 
     Raises:
-        CheckpointError: names or shapes differ, or a weight is not finite.
+        CheckpointError: names or shapes differ, a weight is not finite, or whole numbers stand
+            where real ones are due.
     """
     state = tensors_of(model)
     names = _matched(stored, state)
-    bad = _set_all(model, state, stored.read(names), device, look)
+    bad = _set_all(model, state, stored.read(names), device, look, _place(stored))
     if bad:
         raise CheckpointError(
             f"{len(bad)} tensors hold NaN or infinity: {first_few(bad)}.",
@@ -148,15 +170,30 @@ def _set_all(
     stored: Iterable[tuple[str, Tensor]],
     device: torch.device,
     look: bool,
+    place: str,
 ) -> list[str]:
     parameters = {name for name, _ in model.named_parameters()}
     bad: list[str] = []
     for name, tensor in stored:
+        wanted = state.tensors[name].dtype
+        if tensor.dtype.is_floating_point != wanted.is_floating_point:
+            raise _of_another_kind(name, tensor.dtype, wanted, place)
         if look and name in parameters:
             bad += first_nonfinite([(name, tensor)])
-        moved = tensor.to(device=device, dtype=state.tensors[name].dtype)
+        moved = tensor.to(device=device, dtype=wanted)
         set_tensor(model, state.names_of(name), moved)
     return bad
+
+
+def _of_another_kind(
+    name: str, found: torch.dtype, wanted: torch.dtype, place: str
+) -> CheckpointError:
+    return CheckpointError(
+        f"{name} is stored as {dtype_name(found)}.",
+        where=place,
+        expected="real numbers" if wanted.is_floating_point else "whole numbers",
+        fix="take weights that are not quantized, or an earlier checkpoint",
+    )
 
 
 def open_weights(
@@ -204,7 +241,7 @@ def saved_lock(stored: TensorSource, *, verify: bool | None) -> Lock | None:
     path = stored.paths[0].parent / LOCK_FILE
     if not path.is_file():
         return None
-    lock = Lock.from_json(path.read_text("utf-8", errors="replace"), where=str(path))
+    lock = Lock.from_json(lock_text(path), where=str(path))
     if lock.weights is not None:
         _require_same(stored, lock.weights, with_hash=is_worth_reading(stored, verify))
     return lock_localised(lock, path.parent.resolve())

@@ -1,6 +1,6 @@
 """Weights on the disk: our own directories, what they hold, and how strictly they are read."""
 
-from plm_components.checkpoints.atomic import atomic_directory
+from plm_components.checkpoints.atomic import atomic_directory, atomic_file
 from plm_components.checkpoints.changes import Change, HalfSplitRows, InterleavedRows
 from plm_components.checkpoints.directory import (
     LOCK_FILE,
@@ -9,7 +9,9 @@ from plm_components.checkpoints.directory import (
     WrittenWeights,
     check_writable,
     is_variant,
+    lock_text,
     read_lock_text,
+    unreadable_lock,
 )
 from plm_components.checkpoints.export import (
     Exported,
@@ -82,12 +84,14 @@ __all__ = [
     "WrittenWeights",
     "atomic_directory",
     "check_exportable",
+    "atomic_file",
     "check_writable",
     "first_few",
     "first_nonfinite",
     "hf_keys",
     "is_variant",
     "llama_keys",
+    "lock_text",
     "match_exactly",
     "materialise",
     "materialise_buffers",
@@ -111,5 +115,6 @@ __all__ = [
     "tensors_of",
     "unfilled",
     "write_export",
+    "unreadable_lock",
     "write_tensors",
 ]

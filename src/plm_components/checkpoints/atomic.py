@@ -1,4 +1,4 @@
-"""Directories that appear whole or not at all.
+"""Directories and files that appear whole or not at all.
 
 Everything is written into a hidden sibling, flushed to the disk, and renamed. A directory that is
 replaced is exchanged in one system call where the kernel can (Linux ``renameat2``), so a reader,
@@ -8,6 +8,7 @@ or a machine that stops, sees the old one or the new one.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import shutil
 import sys
@@ -44,6 +45,49 @@ def atomic_directory(target: Path) -> Iterator[Path]:
     finally:
         # after an exchange this is the old directory, after a failure the unfinished one
         shutil.rmtree(staging, ignore_errors=True)
+
+
+@contextmanager
+def atomic_file(target: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Yields a path to write to; the file takes the place of ``target`` when the block ends well.
+
+    Args:
+        target: The file to create or replace; its directory exists.
+        overwrite: Replace a file that is there; without it, one that appeared meanwhile stays.
+
+    Raises:
+        FileExistsError: something is there and may not be replaced.
+        OSError: nothing is left behind, and ``target`` is as it was.
+    """
+    target = target.resolve()
+    descriptor, name = tempfile.mkstemp(
+        prefix=f".{target.name}.saving-", suffix=target.suffix, dir=target.parent
+    )
+    os.close(descriptor)
+    staging = Path(name)
+    try:
+        staging.chmod(0o666 & ~_umask())
+        yield staging
+        _flush(staging)
+        if overwrite:
+            staging.replace(target)
+        else:
+            _put_where_nothing_is(staging, target)
+        _flush(target.parent)
+    finally:
+        staging.unlink(missing_ok=True)
+
+
+def _put_where_nothing_is(staging: Path, target: Path) -> None:
+    try:
+        os.link(staging, target)
+    except FileExistsError:
+        raise
+    except OSError:
+        # a file system without hard links: look, then rename
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
+        staging.rename(target)
 
 
 def _umask() -> int:

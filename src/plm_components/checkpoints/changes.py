@@ -46,8 +46,8 @@ class HalfSplitRows:
 
     def __call__(self, tensor: Tensor) -> Tensor:
         """``(H*d, I)`` -> a copy of the same shape."""
-        pairs_Hp2I = tensor.unflatten(0, (self.num_heads, -1, 2))
-        return pairs_Hp2I.transpose(1, 2).flatten(0, 2)
+        pairs_Hp2I = tensor.reshape(self.num_heads, -1, 2, *tensor.shape[1:])
+        return pairs_Hp2I.transpose(1, 2).reshape(tensor.shape)
 
     def shape(self, before: Shape) -> Shape:
         """The same."""
@@ -71,8 +71,8 @@ class InterleavedRows:
 
     def __call__(self, tensor: Tensor) -> Tensor:
         """``(H*d, I)`` -> a copy of the same shape."""
-        halves_H2pI = tensor.unflatten(0, (self.num_heads, 2, -1))
-        return halves_H2pI.transpose(1, 2).flatten(0, 2)
+        halves_H2pI = tensor.reshape(self.num_heads, 2, -1, *tensor.shape[1:])
+        return halves_H2pI.transpose(1, 2).reshape(tensor.shape)
 
     def shape(self, before: Shape) -> Shape:
         """The same."""

@@ -21,10 +21,13 @@ from torch import Tensor
 
 from plm_components.checkpoints.tensor_files import MAX_FILE_BYTES, hash_files, write_tensors
 from plm_components.errors import CheckpointError, UsageError
+from plm_components.untrusted import read_text, reason
 
 SPEC_FILE = "plm.yaml"
 LOCK_FILE = "plm.lock"
 FILES_DIRECTORY = "files"
+# a lock lists parts and their options, word lists among them
+MAX_LOCK_BYTES = 4 * 2**20
 
 
 @dataclass(frozen=True)
@@ -136,5 +139,26 @@ def read_lock_text(path: Path) -> str:
             expected=f"{SPEC_FILE}, {LOCK_FILE} and model.safetensors, as Variant.save writes them",
             fix="save the variant again, or copy the whole directory",
         )
-    # bytes that are no text stay visible, and fail as JSON with the file's name
-    return (path / LOCK_FILE).read_text(encoding="utf-8", errors="replace")
+    return lock_text(path / LOCK_FILE)
+
+
+def lock_text(file: Path) -> str:
+    """The text of a lock, whatever stands in it.
+
+    Raises:
+        CheckpointError: no file, no text, or more of it than a lock has.
+    """
+    try:
+        return read_text(file, MAX_LOCK_BYTES)
+    except (OSError, ValueError) as error:
+        raise unreadable_lock(reason(error), where=str(file)) from error
+
+
+def unreadable_lock(why: str, *, where: str) -> CheckpointError:
+    """The error of a lock that is none."""
+    return CheckpointError(
+        f"The lock cannot be read: {why}.",
+        where=where,
+        expected="the plm.lock that Variant.save wrote",
+        fix="copy it again from where it came, or save the variant again",
+    )

@@ -6,11 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from plm_components.contracts import PublishedVocabulary, Tokenizer
+from plm_components.contracts import OwnVideoToken, PublishedVocabulary, Tokenizer
 
-# where a video stands in transformers' files; the second is Llama 3's slot for it, in a
-# vocabulary that does not name it
-_VIDEO_TOKENS = ("<|video|>", "<|reserved_special_token_1|>")
 _BEGIN = "<|begin_of_text|>"
 
 
@@ -49,9 +46,10 @@ def export_ids(tokenizer: Tokenizer, vocabulary: PublishedVocabulary | None) -> 
     names = {} if vocabulary is None else added_tokens(vocabulary)
     ids = {name: token for token, name in names.items()}
     image, video = tokenizer.image_token_id, tokenizer.media_token_ids["video"]
-    if video == image:
+    own = tokenizer.video_token_id if isinstance(tokenizer, OwnVideoToken) else None
+    if video == image and own is not None:
         # one id for both is PerceptionLM's own habit
-        video = next((ids[name] for name in _VIDEO_TOKENS if name in ids), video)
+        video = own
     return ExportIds(image, video, tokenizer.stop_ids, tokenizer.pad_id, ids.get(_BEGIN))
 
 

@@ -10,6 +10,7 @@ from plm_components.checkpoints.hub import hub_directory, is_hub_id
 from plm_components.checkpoints.original_plm import PARAMS_FILE, read_original
 from plm_components.checkpoints.published import Published
 from plm_components.errors import CheckpointError
+from plm_components.untrusted import expanded, is_file
 
 _READERS = {CONFIG_FILE: read_hf, PARAMS_FILE: read_original}
 
@@ -27,10 +28,10 @@ def read_published(path: str | Path) -> Published | None:
     text = str(path)
     if isinstance(path, str) and is_hub_id(path):
         return read_hf(hub_directory(path), path)
-    directory = Path(text).expanduser()
-    if (directory / SPEC_FILE).is_file():
+    directory = expanded(text)
+    if is_file(directory / SPEC_FILE):
         return None
-    found = [name for name in _READERS if (directory / name).is_file()]
+    found = [name for name in _READERS if is_file(directory / name)]
     if len(found) > 1:
         raise CheckpointError(
             f"The directory is of two formats: it holds {' and '.join(found)}.",

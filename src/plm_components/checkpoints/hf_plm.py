@@ -16,6 +16,7 @@ from plm_components.checkpoints.published import Published, stored_dtype
 from plm_components.checkpoints.renamed import RenamedTensors
 from plm_components.checkpoints.settings import Settings, read_settings
 from plm_components.checkpoints.tensor_files import open_tensors
+from plm_components.untrusted import shown
 
 CONFIG_FILE = "config.json"
 
@@ -95,4 +96,4 @@ def _dtype(config: Settings, text: Settings) -> str | None:
 
 def _left_aside(settings: Mapping[str, Settings]) -> tuple[str, ...]:
     keys: list[Any] = [f"{path}{key}" for path, one in settings.items() for key in one.unknown()]
-    return (f"{CONFIG_FILE}: nothing here knows {', '.join(keys)}",) if keys else ()
+    return (f"{CONFIG_FILE}: nothing here knows {shown(', '.join(keys), 500)}",) if keys else ()

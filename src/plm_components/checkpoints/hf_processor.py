@@ -20,6 +20,8 @@ GENERATION_FILE = "generation_config.json"
 TOKENIZER_FILE = "tokenizer.json"
 
 _FRAMES = 32
+# Llama 3's has 9 to 17 MB
+_TOKENIZER_BYTES = 64 * 2**20
 _BICUBIC = 3
 
 
@@ -119,12 +121,14 @@ def _stop_ids(path: Path) -> list[int]:
 
 def _tokens(path: Path, ids: list[int]) -> list[str]:
     """The added tokens of a ``tokenizer.json`` that have these ids."""
-    added = read_json(path).get("added_tokens")
+    added = read_json(path, _TOKENIZER_BYTES).get("added_tokens")
     listed = added if isinstance(added, list) else []
     names = {
-        one.get("id"): one.get("content")
+        one.get("id"): str(one["content"])
         for one in listed
-        if isinstance(one, dict) and isinstance(one.get("content"), str)
+        if isinstance(one, dict)
+        and type(one.get("id")) is int
+        and isinstance(one.get("content"), str)
     }
     missing = [one for one in ids if one not in names]
     if missing:

@@ -11,6 +11,7 @@ from typing import Any
 
 from plm_components.checkpoints.settings import Settings
 from plm_components.errors import UnsupportedError
+from plm_components.untrusted import shown
 
 _THETA = 10000.0
 # ids and switches of generation, and what only training reads
@@ -89,7 +90,7 @@ def _rope(text: Settings) -> dict[str, Any]:
         options |= _stretch(rope, text)
     elif kind != "default":
         raise UnsupportedError(
-            f"The rotary positions are of type {kind!r}.",
+            f"The rotary positions are of type {shown(repr(kind))}.",
             where=rope.where,
             expected="rope_type: default or llama3",
             fix="compose a spec with decoder/hf, which runs any decoder of transformers",

@@ -11,6 +11,7 @@ from typing import Any
 
 from plm_components.checkpoints.settings import Settings
 from plm_components.errors import UnsupportedError
+from plm_components.untrusted import shown
 
 _LARGE = {"embed_dim": 1024, "num_heads": 16, "mlp_ratio": 4.0, "patch_size": 14}
 _GIANT = {"embed_dim": 1536, "num_heads": 16, "mlp_ratio": 8960 / 1536, "patch_size": 14}
@@ -126,7 +127,7 @@ def _arguments(vision: Settings) -> Settings:
     name = vision.text("architecture")
     if name not in ARCHITECTURES:
         raise UnsupportedError(
-            f"The tower is {name!r}, which is no Perception Encoder known here.",
+            f"The tower is {shown(repr(name))}, which is no Perception Encoder known here.",
             where=vision.where,
             expected=f"architecture: {' or '.join(ARCHITECTURES)}",
             fix="compose a spec with vision_encoder/timm, which takes any model of timm",
@@ -169,9 +170,8 @@ def _require_positions(args: Settings, class_token: bool, side: int) -> None:
 
 def _side(args: Settings, key: str) -> int:
     value = args.raw(key)
-    sides = set(_pair(value)) if isinstance(value, list | tuple) else {value}
-    side = sides.pop()
-    if sides or type(side) is not int or not 1 <= side <= 1 << 16:
+    side, other = _pair(value) if isinstance(value, list | tuple) else (value, value)
+    if side != other or type(side) is not int or not 1 <= side <= 1 << 16:
         raise args.wrong(key, "one whole number, or two that are equal")
     return side
 
@@ -182,7 +182,7 @@ def _pair(value: Any) -> tuple[Any, ...]:
 
 def _unlike_pe(args: Settings, key: str, allowed: tuple[Any, ...], why: str) -> UnsupportedError:
     return UnsupportedError(
-        f"The tower's {key} is {args.values.get(key)!r}: {why}.",
+        f"The tower's {key} is {shown(repr(args.values.get(key)))}: {why}.",
         where=args.where,
         expected=f"{key}: {' or '.join(map(repr, allowed))}",
         fix="compose a spec with vision_encoder/timm and these model_args",
@@ -193,7 +193,7 @@ def _refuse_unknown(args: Settings) -> None:
     unknown: Mapping[str, Any] = {key: args.values[key] for key in args.unknown()}
     if unknown:
         raise UnsupportedError(
-            f"The tower has arguments that nothing here knows: {', '.join(unknown)}.",
+            f"The tower has arguments that nothing here knows: {shown(', '.join(unknown))}.",
             where=args.where,
             expected="arguments of timm's Eva that vision_encoder/pe has too",
             fix="compose a spec with vision_encoder/timm and these model_args",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from plm_components.errors import CheckpointError
+from plm_components.untrusted import shown
 
 _SHOWN = 3
 
@@ -52,7 +53,8 @@ def match_exactly(
 def first_few(names: Iterable[str]) -> str:
     """The first names of a list and how many there are: ``a, b, c and 9 more``."""
     names = list(names)
-    text = ", ".join(names[:_SHOWN])
+    # names of a file may hold anything
+    text = ", ".join(shown(name) for name in names[:_SHOWN])
     return text if len(names) <= _SHOWN else f"{text} and {len(names) - _SHOWN} more"
 
 

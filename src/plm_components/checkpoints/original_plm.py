@@ -19,6 +19,7 @@ from plm_components.checkpoints.renamed import RenamedTensors
 from plm_components.checkpoints.settings import Settings, read_settings
 from plm_components.checkpoints.source import TensorSource
 from plm_components.errors import UnsupportedError
+from plm_components.untrusted import shown
 
 PARAMS_FILE = "params.json"
 TOKENIZER_FILE = "tokenizer.model"
@@ -82,7 +83,7 @@ def read_original(directory: Path, name: str) -> Published:
     unknown += [f"model.vision_model.{key}" for key in vision.unknown()]
     unknown += [f"data.{key}" for key in data.unknown()]
     if unknown:
-        notes.append(f"{PARAMS_FILE}: nothing here knows {', '.join(unknown)}")
+        notes.append(f"{PARAMS_FILE}: nothing here knows {shown(', '.join(unknown), 500)}")
     return Published(spec, stored_dtype(stored, EMBEDDINGS), (*notes, *fit_media(spec)))
 
 
@@ -111,7 +112,8 @@ def _may_have(name: str, sizes: PLMSizes) -> bool:
         return True
     block = name.removeprefix("vision_model.transformer.resblocks.")
     number = block.partition(".")[0]
-    return block != name and number.isdecimal() and int(number) >= sizes.vision_layers
+    is_number = number.isdecimal() and len(number) < 10
+    return block != name and is_number and int(number) >= sizes.vision_layers
 
 
 def _encoder(vision: Settings) -> dict[str, Any]:

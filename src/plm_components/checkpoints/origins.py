@@ -15,6 +15,7 @@ from plm_components.checkpoints.renamed import RenamedTensors
 from plm_components.checkpoints.source import TensorSource
 from plm_components.checkpoints.tensor_files import open_tensors
 from plm_components.errors import CheckpointError, SpecError
+from plm_components.untrusted import expanded
 
 READABLE = (
     "package:<name> (weights inside this package), plm:<directory> (saved by Variant.save), "
@@ -102,7 +103,7 @@ def open_published(
 
 
 def _directory(origin: Origin, relative_to: Path | None) -> Path:
-    directory = (relative_to or Path()) / Path(origin.rest).expanduser()
+    directory = (relative_to or Path()) / expanded(origin.rest)
     if not directory.is_dir():
         wanted = "that Variant.save wrote" if origin.kind == "plm" else "of published weights"
         raise CheckpointError(

@@ -1,12 +1,12 @@
 """Tensors in a ``.pth`` file, read through a memory map; no code in it is ever run.
 
 The file is the state dict of a model, alone or beside other things (``{"model": …, "optim": …}``).
-Shapes are read on the meta device; a tensor on the CPU is a private view of the file.
+Shapes are read without torch; a tensor is a private view of the file that ``torch.load`` maps,
+with ``weights_only`` and after everything it is going to believe was checked.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,16 +16,17 @@ import torch
 from torch import Tensor
 
 from plm_components.checkpoints.match import first_few
-from plm_components.checkpoints.pickle_rules import check_pickle
+from plm_components.checkpoints.pickle_header import CodeError, DescribedTensor, read_pickle
 from plm_components.checkpoints.tensor_files import hash_files
 from plm_components.checkpoints.torch_zip import read_torch_zip, unreadable
 from plm_components.errors import CheckpointError
+from plm_components.untrusted import reason
 
 SINGLE_PICKLE = "consolidated.pth"
 FIRST_PART = "consolidated.00.pth"
 # PerceptionLM's checkpoints, and the encoders it starts from
 _WRAPPERS = ("model", "state_dict", "weights")
-_MAX_ALIASES = 4
+_MAX_SHARING = 4
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,26 @@ class PickledTensors:
         return self.path.stat().st_size
 
     def read(self, names: Iterable[str]) -> Iterator[tuple[str, Tensor]]:
-        """Yields ``(name, tensor)``; tensors are views of the memory map."""
-        tensors, _, _ = _state_dict(_load(self.path, "cpu"), self.path)
+        """Yields ``(name, tensor)``; tensors are views of the memory map.
+
+        Raises:
+            CheckpointError: torch finds something else than was checked.
+        """
+        tensors = self._mapped()
         for name in names:
-            yield name, tensors[name].detach()
+            tensor = tensors[name].detach()
+            if tuple(tensor.shape) != self.shapes[name]:
+                raise unreadable(self.path, "it has changed since it was opened")
+            yield name, tensor
+
+    def _mapped(self) -> Mapping[str, Tensor]:
+        try:
+            loaded = torch.load(self.path, map_location="cpu", mmap=True, weights_only=True)
+        # torch's interpreter can end in any error
+        except Exception as error:
+            raise unreadable(self.path, reason(error)) from error
+        found: Mapping[str, Tensor] = loaded if self.wrapper is None else loaded[self.wrapper]
+        return found
 
     def sha256(self) -> str:
         """Hash of the file, hexadecimal."""
@@ -81,16 +98,14 @@ def open_pickled(path: Path, origin: str) -> PickledTensors:
     path = _one_part(path)
     archive = read_torch_zip(path)
     try:
-        check_pickle(archive.pickle, path)
-        loaded = _load(path, "meta")
-    except CheckpointError:
-        raise
-    except Exception as error:
-        # a damaged pickle can end in any error of torch's interpreter
-        raise unreadable(path, str(error).partition("\n")[0] or type(error).__name__) from error
-    tensors, wrapper, beside = _state_dict(loaded, path)
-    _check_storages(tensors, archive.storages, path)
-    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+        content = read_pickle(archive.pickle)
+    except CodeError as error:
+        raise _holds_code(path, str(error)) from error
+    except ValueError as error:
+        raise unreadable(path, reason(error)) from error
+    tensors, wrapper, beside = _state_dict(content, path)
+    _check_places(tensors, archive.records, path)
+    shapes = {name: tensor.shape for name, tensor in tensors.items()}
     return PickledTensors(origin, path, wrapper, beside, shapes)
 
 
@@ -111,15 +126,11 @@ def _one_part(path: Path) -> Path:
     return path
 
 
-def _load(path: Path, device: str) -> object:
-    return torch.load(path, map_location=device, mmap=True, weights_only=True)
-
-
 def _state_dict(
-    loaded: object, path: Path
-) -> tuple[dict[str, Tensor], str | None, tuple[str, ...]]:
+    content: Any, path: Path
+) -> tuple[dict[str, DescribedTensor], str | None, tuple[str, ...]]:
     """The tensors, the key they stand under, and the keys beside it."""
-    entries: Any = loaded
+    entries = content
     wrapper = None
     beside: tuple[str, ...] = ()
     if isinstance(entries, dict):
@@ -129,14 +140,14 @@ def _state_dict(
             entries = entries[wrapper]
     if not isinstance(entries, dict) or not entries:
         raise _no_state_dict(path, "there are no tensors in it")
-    others = [str(k) for k, v in entries.items() if not (isinstance(k, str) and _is_tensor(v))]
+    others = [
+        str(key)
+        for key, value in entries.items()
+        if not (isinstance(key, str) and isinstance(value, DescribedTensor))
+    ]
     if others:
         raise _no_state_dict(path, f"{len(others)} entries are no tensors: {first_few(others)}")
     return entries, wrapper, beside
-
-
-def _is_tensor(value: object) -> bool:
-    return isinstance(value, Tensor)
 
 
 def _no_state_dict(path: Path, reason: str) -> CheckpointError:
@@ -148,19 +159,21 @@ def _no_state_dict(path: Path, reason: str) -> CheckpointError:
     )
 
 
-def _check_storages(tensors: Mapping[str, Tensor], storages: Mapping[int, int], path: Path) -> None:
-    """Each tensor lies in one record of the file, and none is more than what is stored of it.
+def _holds_code(path: Path, what: str) -> CheckpointError:
+    return CheckpointError(
+        f"The file asks to run {what}; it was not run.",
+        where=str(path),
+        expected="tensors in dictionaries and nothing else: torch.save(model.state_dict(), path)",
+        fix="get the weights as safetensors; do not open this file with torch.load",
+    )
 
-    A view can say a million rows and store one (a stride of 0); whoever copies it needs them all.
-    """
-    total = 0
-    for name, tensor in tensors.items():
-        storage = tensor.untyped_storage()
-        # torch notes where in the file a storage on meta would be read
-        offset = getattr(storage, "_checkpoint_offset", None)
-        wanted = math.prod(tensor.shape) * tensor.element_size()
-        if storages.get(offset) != storage.nbytes() or wanted > storage.nbytes():  # type: ignore[arg-type]
-            raise unreadable(path, f"tensor {name} is not where the file says")
-        total += wanted
-    if total > _MAX_ALIASES * sum(storages.values()):
-        raise unreadable(path, "its tensors overlap")
+
+def _check_places(
+    tensors: Mapping[str, DescribedTensor], records: Mapping[str, int], path: Path
+) -> None:
+    astray = [name for name, tensor in tensors.items() if not tensor.fits(records)]
+    if astray:
+        raise unreadable(path, f"it does not hold what it says of {first_few(astray)}")
+    # tied weights share a record; thousands of names for one would be terabytes once copied
+    if sum(tensor.num_bytes for tensor in tensors.values()) > _MAX_SHARING * sum(records.values()):
+        raise unreadable(path, "its tensors share too few bytes")

@@ -64,7 +64,7 @@ class Receipt:
     @classmethod
     def from_list(cls, lines: Iterable[Mapping[str, object]]) -> Receipt:
         """From JSON; ``TypeError`` or ``ValueError`` where it is something else."""
-        return cls(tuple(_line(**line) for line in lines))
+        return cls(tuple(_line(**dict(line)) for line in lines))
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.lines)) or "no tensors"

@@ -7,16 +7,17 @@ and one that would change the numbers unnoticed are errors that name the file an
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from plm_components import untrusted
 from plm_components.errors import CheckpointError, UnsupportedError
 
 # configurations are a few kilobytes; a larger file is something else
-MAX_BYTES = 1 << 24
+MAX_BYTES = 1 << 20
 MAX_COUNT = 1 << 31
+MAX_NUMBER = 1e12
 
 
 class Settings:
@@ -64,11 +65,11 @@ class Settings:
         return value
 
     def number(self, key: str, default: float | None = None, *, least: float = 0.0) -> float:
-        """A finite number above ``least``; ``default`` None means it must be there."""
+        """A number above ``least``, within reason; ``default`` None means it must be there."""
         value = self._given(key, default, "a number")
         # a whole number is a number, True is not
-        if type(value) not in (int, float) or not least < value < math.inf:
-            raise self.wrong(key, f"a finite number above {least:g}")
+        if type(value) not in (int, float) or not least < value <= MAX_NUMBER:
+            raise self.wrong(key, f"a number above {least:g} and at most {MAX_NUMBER:g}")
         return float(value)
 
     def flag(self, key: str, default: bool) -> bool:
@@ -99,9 +100,9 @@ class Settings:
         if any(value == one and type(value) is type(one) for one in allowed):
             return
         raise UnsupportedError(
-            f"{key} is {_shown(value)}, and {why}.",
+            f"{untrusted.shown(key)} is {_shown(value)}, and {why}.",
             where=self.where,
-            expected=f"{key}: {' or '.join(_shown(one) for one in allowed)}",
+            expected=f"{untrusted.shown(key)}: {' or '.join(_shown(one) for one in allowed)}",
             fix="compose a spec with parts that do this; transformers runs the checkpoint as it is",
         )
 
@@ -111,7 +112,7 @@ class Settings:
 
     def unknown(self) -> list[str]:
         """Keys that nobody looked at and that say something."""
-        empty = (None, False, [], {}, "")
+        empty: tuple[Any, ...] = (None, False, [], {}, "")
         return [
             key
             for key, value in self.values.items()
@@ -150,24 +151,19 @@ def read_settings(path: Path) -> Settings:
     return Settings(read_json(path), str(path))
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
     """A JSON object from a file of bounded size.
 
     Raises:
         CheckpointError: missing, too large, no JSON, or no object.
     """
     try:
-        with path.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
-        if len(data) > MAX_BYTES:
-            raise ValueError(f"it is over {MAX_BYTES} bytes")
-        value = json.loads(data.decode("utf-8-sig"))
+        value = untrusted.read_json(path, max_bytes)
         if not isinstance(value, dict):
             raise ValueError(f"it holds a {type(value).__name__}")
-    except (OSError, ValueError, RecursionError) as error:
-        why = getattr(error, "strerror", None) or str(error)
+    except (OSError, ValueError) as error:
         raise CheckpointError(
-            f"The configuration cannot be read: {why}.",
+            f"The configuration cannot be read: {untrusted.reason(error)}.",
             where=str(path),
             expected="a JSON object in UTF-8",
             fix="fetch the file again from where the checkpoint came",
@@ -176,5 +172,8 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def _shown(value: Any) -> str:
-    text = json.dumps(value) if isinstance(value, str | bool | None) else repr(value)
+    try:
+        text = json.dumps(value) if isinstance(value, str | bool | None) else repr(value)
+    except (ValueError, RecursionError):  # a number of thousands of digits
+        text = f"a {type(value).__name__}"
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -8,23 +8,30 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from plm_components.checkpoints.match import first_few
 from plm_components.errors import CheckpointError
+from plm_components.untrusted import parse_json, read_json, reason, require_regular, shown
 
 SINGLE_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
 MAX_FILE_BYTES = 5 * 10**9
 # what writing tensors raises where a disk refuses: Python, torch, safetensors
 WRITE_ERRORS = (OSError, RuntimeError, SafetensorError)
+# of a header and of an index; 10,000 tensors take about 1.3 MB
+MAX_HEADER_BYTES = 16 * 2**20
+_LENGTH_BYTES = 8
+_FILE_NAME = re.compile(r"[\w.-]{1,200}\.safetensors")
+_PATH_SHOWN = 400
 
 
 @dataclass(frozen=True)
@@ -74,19 +81,23 @@ def open_tensors(directory: Path, origin: str) -> StoredTensors:
         CheckpointError: no file, a truncated file, no safetensors, an index that lies.
     """
     index = directory / INDEX_FILE
-    paths = _indexed_files(index) if index.is_file() else (directory / SINGLE_FILE,)
+    homes = _indexed(index) if index.is_file() else {}
+    paths = tuple(sorted(set(homes.values()))) or (directory / SINGLE_FILE,)
     files: dict[str, Path] = {}
     shapes: dict[str, tuple[int, ...]] = {}
     for path in paths:
         for name, shape in _header(path).items():
             if name in files:
                 raise CheckpointError(
-                    f"Tensor {name} is stored twice.",
+                    f"Tensor {shown(name)} is stored twice.",
                     where=f"{files[name]} and {path}",
                     expected="every tensor in one file",
                     fix="save the variant again",
                 )
             files[name], shapes[name] = path, shape
+    strays = [name for name, home in homes.items() if files.get(name) != home]
+    if strays:
+        raise _bad_index(index, f"no file has what it says of {first_few(strays)}")
     return StoredTensors(origin, files, shapes, paths)
 
 
@@ -132,8 +143,14 @@ def first_nonfinite(tensors: Iterable[tuple[str, Tensor]]) -> list[str]:
     return [
         name
         for name, tensor in tensors
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all())
+        if tensor.is_floating_point() and tensor.numel() and not _is_finite(tensor)
     ]
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    # one pass without a copy: the extremes are not finite where any element is not
+    low, high = tensor.aminmax()
+    return bool(low.isfinite() & high.isfinite())
 
 
 def _split(tensors: Mapping[str, Tensor], limit: int) -> list[dict[str, Tensor]]:
@@ -151,37 +168,67 @@ def _split(tensors: Mapping[str, Tensor], limit: int) -> list[dict[str, Tensor]]
 def _opened(path: Path) -> Any:
     try:
         return safe_open(path, framework="pt")
-    except FileNotFoundError:
-        raise CheckpointError(
-            "There is no weights file.",
-            where=str(path),
-            expected=f"a safetensors file, {SINGLE_FILE} or the files of {INDEX_FILE}",
-            fix="check the path, or save the variant again",
-        ) from None
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(
-            f"The weights file cannot be read: {error}.",
-            where=str(path),
-            expected="a whole safetensors file",
-            fix="copy it again from where it came; it is truncated, or of another format",
-        ) from error
+        raise _unreadable(path, error) from error
 
 
 def _header(path: Path) -> dict[str, tuple[int, ...]]:
+    _check_header(path)
     with _opened(path) as handle:
         return {name: tuple(handle.get_slice(name).get_shape()) for name in handle.keys()}  # noqa: SIM118
 
 
-def _indexed_files(index: Path) -> tuple[Path, ...]:
+def _check_header(path: Path) -> None:
+    """What safetensors does not mind: a pipe, a header of 100 MB, a name that stands twice."""
     try:
-        names = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
-        # a name, never a path: an index must not reach outside its directory
-        paths = sorted({index.parent / Path(name).name for name in names})
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        require_regular(path)
+        with path.open("rb") as stream:
+            length = int.from_bytes(stream.read(_LENGTH_BYTES), "little")
+            if length > MAX_HEADER_BYTES:
+                raise ValueError(f"its header is larger than {MAX_HEADER_BYTES:,} bytes")
+            parse_json(stream.read(length).decode("utf-8"))
+    except FileNotFoundError:
         raise CheckpointError(
-            "The index of the weights cannot be read.",
-            where=str(index),
-            expected='JSON with "weight_map": tensor name -> file name',
-            fix="copy it again from where it came, or save the variant again",
-        ) from error
-    return tuple(paths)
+            "There is no weights file.",
+            where=shown(path, _PATH_SHOWN),
+            expected=f"a safetensors file, {SINGLE_FILE} or the files of {INDEX_FILE}",
+            fix="check the path, or save the variant again",
+        ) from None
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> CheckpointError:
+    return CheckpointError(
+        f"The weights file cannot be read: {reason(error)}.",
+        where=shown(path, _PATH_SHOWN),
+        expected="a whole safetensors file",
+        fix="copy it again from where it came; it is truncated, or of another format",
+    )
+
+
+def _indexed(index: Path) -> dict[str, Path]:
+    """Each tensor's file, as an index says."""
+    try:
+        homes = read_json(index, MAX_HEADER_BYTES)["weight_map"]
+        if not homes:
+            raise ValueError("it names no tensor")
+        return {name: _beside(index, home) for name, home in homes.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _bad_index(index, f"{type(error).__name__}: {error}") from error
+
+
+def _beside(index: Path, name: object) -> Path:
+    # a name, never a path: an index must not reach outside its directory
+    if not isinstance(name, str) or not _FILE_NAME.fullmatch(name):
+        raise ValueError(f"{shown(repr(name), 40)} is no name of a file beside it")
+    return index.parent / name
+
+
+def _bad_index(index: Path, why: str) -> CheckpointError:
+    return CheckpointError(
+        f"The index of the weights cannot be used: {shown(why)}.",
+        where=str(index),
+        expected='JSON with "weight_map": tensor name -> name of a file beside it that has it',
+        fix="copy it again from where it came, or save the variant again",
+    )

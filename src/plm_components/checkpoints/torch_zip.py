@@ -14,14 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plm_components.errors import CheckpointError
+from plm_components.untrusted import reason, require_regular, shown
 
-MAX_DIRECTORY_BYTES = 16 * 2**20
-MAX_PICKLE_BYTES = 8 * 2**20
+MAX_DIRECTORY_BYTES = 8 * 2**20
+# 10,000 tensors take about 2 MB
+MAX_PICKLE_BYTES = 4 * 2**20
 _PICKLE = "data.pkl"
+# RuntimeError: zipfile takes a flipped bit for encryption
+_DAMAGE = (OSError, ValueError, EOFError, RuntimeError, struct.error, zipfile.BadZipFile)
 _END = struct.Struct("<4s4H2LH")
 _LOCATOR_BYTES = 20
 _END_64 = struct.Struct("<4sQ2H2L4Q")
-_LOCAL_HEADER = struct.Struct("<4s5H3L2H")
 
 
 @dataclass(frozen=True)
@@ -30,11 +33,11 @@ class TorchZip:
 
     Args:
         pickle: ``data.pkl``, whole.
-        storages: Offset in the file -> bytes, of each storage.
+        records: Name (``data/0``) -> bytes, of every record.
     """
 
     pickle: bytes
-    storages: Mapping[int, int]
+    records: Mapping[str, int]
 
 
 def read_torch_zip(path: Path) -> TorchZip:
@@ -52,16 +55,16 @@ def read_torch_zip(path: Path) -> TorchZip:
             expected="a .pth file that torch.save wrote",
             fix="check the path",
         ) from None
-    except (OSError, zipfile.BadZipFile, ValueError, struct.error, NotImplementedError) as error:
-        if isinstance(error, CheckpointError):
-            raise
-        raise unreadable(path, str(error)) from error
+    except CheckpointError:
+        raise
+    except _DAMAGE as error:
+        raise unreadable(path, reason(error)) from error
 
 
-def unreadable(path: Path, reason: str) -> CheckpointError:
+def unreadable(path: Path, why: str) -> CheckpointError:
     """The error of a file that is damaged, or no ``.pth`` file."""
     return CheckpointError(
-        f"The weights file cannot be read: {reason.strip().rstrip('.')}.",
+        f"The weights file cannot be read: {why}.",
         where=str(path),
         expected="a whole .pth file that torch.save wrote",
         fix="copy it again from where it came; it is truncated, damaged, or of another format",
@@ -83,10 +86,11 @@ def _read(path: Path) -> TorchZip:
         _check_byte_order(archive, records)
         # zipfile compares the checksum of what it reads
         pickle = archive.read(records[_PICKLE])
-    return TorchZip(pickle, _storages(path, records))
+    return TorchZip(pickle, {name: info.file_size for name, info in records.items()})
 
 
 def _require_zip(path: Path) -> None:
+    require_regular(path)
     with path.open("rb") as stream:
         start = stream.read(4)
     if start == b"PK\3\4":
@@ -110,6 +114,8 @@ def _check_end(path: Path) -> None:
     with path.open("rb") as stream:
         stream.seek(max(0, size - _END.size - _LOCATOR_BYTES - _END_64.size))
         tail = stream.read()
+    if size < _END.size:
+        raise ValueError("the end of the archive is missing")
     signature, _, _, _, _, length, offset, comment = _END.unpack(tail[-_END.size :])
     if signature != b"PK\5\6" or comment:
         raise ValueError("the end of the archive is missing")
@@ -118,6 +124,11 @@ def _check_end(path: Path) -> None:
         fields = _END_64.unpack(tail[: _END_64.size])
         if fields[0] != b"PK\6\6":
             raise ValueError("the end of the archive is missing")
+        # where the short fields cannot hold a number they hold all ones
+        if any(
+            old not in (new, 2**32 - 1) for old, new in ((length, fields[-2]), (offset, fields[-1]))
+        ):
+            raise ValueError("its end says two things")
         length, offset = fields[-2:]
         end -= _LOCATOR_BYTES + _END_64.size
     if offset + length != end:
@@ -134,9 +145,9 @@ def _records(infos: list[zipfile.ZipInfo], size: int) -> dict[str, zipfile.ZipIn
         raise ValueError("its records are not one folder of distinct names")
     for info in infos:
         if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:
-            raise ValueError(f"{info.filename} is compressed")
+            raise ValueError(f"{shown(info.filename)} is compressed")
         if info.header_offset + info.file_size > size:
-            raise ValueError(f"{info.filename} ends outside the file")
+            raise ValueError(f"{shown(info.filename)} ends outside the file")
     return records
 
 
@@ -145,16 +156,3 @@ def _check_byte_order(archive: zipfile.ZipFile, records: Mapping[str, zipfile.Zi
     info = records.get("byteorder")
     if info is not None and (info.file_size > 6 or archive.read(info) != b"little"):
         raise ValueError("its bytes are not in little-endian order")
-
-
-def _storages(path: Path, records: Mapping[str, zipfile.ZipInfo]) -> dict[int, int]:
-    storages = {}
-    with path.open("rb") as stream:
-        for name, info in records.items():
-            if name.startswith("data/"):
-                stream.seek(info.header_offset)
-                header = _LOCAL_HEADER.unpack(stream.read(_LOCAL_HEADER.size))
-                # the name and an extra field stand between the header and the bytes
-                start = info.header_offset + _LOCAL_HEADER.size + header[-2] + header[-1]
-                storages[start] = info.file_size
-    return storages

@@ -23,13 +23,17 @@ from plm_components.contracts.media import (
 from plm_components.contracts.shapes import Grid
 from plm_components.contracts.text import (
     EncodedConversation,
+    FirstFrame,
     HasVocabulary,
     MediaKind,
+    MediaLayout,
     MediaSlot,
+    OwnVideoToken,
     PublishedVocabulary,
     Role,
     Tokenizer,
     Turn,
+    ids_of_media,
 )
 from plm_components.contracts.vision import Projector, VisionEncoder
 from plm_components.spec.slots import DefaultPart
@@ -47,6 +51,7 @@ __all__ = [
     "DefaultPart",
     "Documents",
     "EncodedConversation",
+    "FirstFrame",
     "FrameTransform",
     "Full",
     "Grid",
@@ -55,8 +60,10 @@ __all__ = [
     "LayerCache",
     "Mask",
     "MediaKind",
+    "MediaLayout",
     "MediaSlot",
     "MediaSpan",
+    "OwnVideoToken",
     "Peek",
     "Pooling",
     "Projector",
@@ -70,5 +77,6 @@ __all__ = [
     "VideoReader",
     "VideoSampler",
     "VisionEncoder",
+    "ids_of_media",
     "refuse_unsupported",
 ]

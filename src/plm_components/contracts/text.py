@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
 
+from plm_components.spec.layout import FirstFrame as FirstFrame
+from plm_components.spec.layout import MediaLayout as MediaLayout
+
 Role: TypeAlias = Literal["system", "user", "assistant"]
 MediaKind: TypeAlias = Literal["image", "video"]
 
@@ -86,6 +89,24 @@ class Tokenizer(Protocol):
             generation_prompt: End with the opening of an assistant turn.
         """
         ...
+
+
+@runtime_checkable
+class OwnVideoToken(Protocol):
+    """A tokenizer whose vocabulary has a token for videos that its templates do not write.
+
+    Optional. Layout ``hf`` of a processor writes it, as transformers does.
+    """
+
+    video_token_id: int | None
+
+
+def ids_of_media(tokenizer: Tokenizer) -> set[int]:
+    """Every id that may stand where features go."""
+    ids = set(tokenizer.media_token_ids.values())
+    if isinstance(tokenizer, OwnVideoToken) and tokenizer.video_token_id is not None:
+        ids.add(tokenizer.video_token_id)
+    return ids
 
 
 @dataclass(frozen=True)

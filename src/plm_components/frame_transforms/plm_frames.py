@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from plm_components.errors import ShapeError
+
+# torchvision is torch's kernel on uint8, which clips between its two passes: a level away, and
+# more at hard edges
+Resizer: TypeAlias = Literal["fp32", "torchvision"]
 
 
 class PLMFramesTransform:
@@ -17,6 +23,8 @@ class PLMFramesTransform:
 
     Args:
         tile_size: Side of the tile in pixels.
+        resize: ``fp32``, as the published models saw frames; or ``torchvision``, for the very
+            pixels of transformers' video processor.
 
     Shapes:
         uint8 ``(F, 3, H, W)`` -> uint8 ``(F, 3, S, S)``.
@@ -28,8 +36,9 @@ class PLMFramesTransform:
         PerceptionLM, arXiv 2504.13180: fp32 bicubic with antialias, clamped, rounded.
     """
 
-    def __init__(self, tile_size: int) -> None:
+    def __init__(self, tile_size: int, *, resize: Resizer = "fp32") -> None:
         self.tile_size = tile_size
+        self.resize = resize
 
     def __call__(self, frames_F3HW: Tensor) -> Tensor:
         """uint8 ``(F, 3, H, W)`` -> uint8 ``(F, 3, S, S)``."""
@@ -38,11 +47,14 @@ class PLMFramesTransform:
         tiles_F3SS = torch.empty(len(frames_F3HW), 3, *size, dtype=torch.uint8)
         # one frame at a time: fp32 copies of all of a film's frames would not fit
         for frame_3HW, tile_3SS in zip(frames_F3HW, tiles_F3SS, strict=True):
-            resized = interpolate(
-                frame_3HW[None].float(), size, mode="bicubic", antialias=True, align_corners=False
-            )
-            tile_3SS.copy_(resized[0].clamp_(0, 255).round_())
+            tile_3SS.copy_(self._resized(frame_3HW[None], size)[0])
         return tiles_F3SS
+
+    def _resized(self, frame_13HW: Tensor, size: tuple[int, int]) -> Tensor:
+        if self.resize == "torchvision":
+            return interpolate(frame_13HW, size, mode="bicubic", antialias=True)
+        resized = interpolate(frame_13HW.float(), size, mode="bicubic", antialias=True)
+        return resized.clamp_(0, 255).round_()
 
     def _refuse_other_shapes(self, frames_F3HW: Tensor) -> None:
         shape = tuple(frames_F3HW.shape)

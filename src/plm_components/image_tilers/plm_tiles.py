@@ -12,7 +12,7 @@ from torch import Tensor
 
 from plm_components.contracts.media import TilePlan
 from plm_components.errors import SpecError
-from plm_components.image_tilers.resize import stretch, to_tensor
+from plm_components.image_tilers.resize import Resizer, stretch
 
 
 class PLMTilesTiler:
@@ -25,6 +25,8 @@ class PLMTilesTiler:
         tile_size: Side of a tile in pixels.
         max_tiles: The most tiles of the canvas; the thumbnail comes on top.
         thumbnail: Put the whole image, stretched to one tile, in front.
+        resize: ``pil``, as the published models saw images; or ``torchvision``, for the very
+            pixels of transformers' image processor.
 
     Shapes:
         PIL RGB -> uint8 ``(T, 3, S, S)``, the thumbnail first, then the canvas row by row.
@@ -36,7 +38,14 @@ class PLMTilesTiler:
         PerceptionLM's ``thumb+tile`` input, arXiv 2504.13180: PIL bicubic.
     """
 
-    def __init__(self, tile_size: int, *, max_tiles: int = 36, thumbnail: bool = True) -> None:
+    def __init__(
+        self,
+        tile_size: int,
+        *,
+        max_tiles: int = 36,
+        thumbnail: bool = True,
+        resize: Resizer = "pil",
+    ) -> None:
         if max_tiles < 1:
             raise SpecError(
                 f"max_tiles={max_tiles} leaves no tile.",
@@ -47,6 +56,7 @@ class PLMTilesTiler:
         self.tile_size = tile_size
         self.max_tiles = max_tiles
         self.thumbnail = thumbnail
+        self.resize = resize
 
     def plan(self, width: int, height: int) -> TilePlan:
         """The canvas an image of this size gets."""
@@ -61,12 +71,12 @@ class PLMTilesTiler:
         """PIL RGB -> uint8 ``(T, 3, S, S)``."""
         size = self.tile_size
         plan = self.plan(image.width, image.height)
-        canvas_3HW = to_tensor(stretch(image, plan.columns * size, plan.rows * size))
+        canvas_3HW = stretch(image, plan.columns * size, plan.rows * size, self.resize)
         split = canvas_3HW.reshape(3, plan.rows, size, plan.columns, size)
         tiles_T3SS = split.permute(1, 3, 0, 2, 4).reshape(-1, 3, size, size)
         if not self.thumbnail:
             return tiles_T3SS
-        return torch.cat([to_tensor(stretch(image, size, size))[None], tiles_T3SS])
+        return torch.cat([stretch(image, size, size, self.resize)[None], tiles_T3SS])
 
 
 def choose_canvas(width: int, height: int, tile_size: int, max_tiles: int) -> tuple[int, int]:

@@ -6,7 +6,7 @@ from PIL import Image
 from torch import Tensor
 
 from plm_components.contracts.media import TilePlan
-from plm_components.image_tilers.resize import stretch, to_tensor
+from plm_components.image_tilers.resize import Resizer, stretch
 
 
 class SingleTiler:
@@ -14,6 +14,8 @@ class SingleTiler:
 
     Args:
         tile_size: Side of the tile in pixels.
+        resize: ``pil``, as the published models saw images; or ``torchvision``, for the very
+            pixels of transformers' image processor.
 
     Shapes:
         PIL RGB -> uint8 ``(1, 3, S, S)``.
@@ -22,8 +24,9 @@ class SingleTiler:
         PerceptionLM's ``vanilla`` input, arXiv 2504.13180: PIL bicubic, no padding.
     """
 
-    def __init__(self, tile_size: int) -> None:
+    def __init__(self, tile_size: int, *, resize: Resizer = "pil") -> None:
         self.tile_size = tile_size
+        self.resize = resize
 
     def plan(self, width: int, height: int) -> TilePlan:
         """One tile, always."""
@@ -35,4 +38,4 @@ class SingleTiler:
 
     def __call__(self, image: Image.Image) -> Tensor:
         """PIL RGB -> uint8 ``(1, 3, S, S)``."""
-        return to_tensor(stretch(image, self.tile_size, self.tile_size))[None]
+        return stretch(image, self.tile_size, self.tile_size, self.resize)[None]

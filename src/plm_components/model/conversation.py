@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from plm_components.errors import TokenizerError, UnsupportedError
+from plm_components.errors import TokenizerError
+from plm_components.model.boxes import parse_boxes
+from plm_components.model.region_text import region_filler
 
 _ROLES = {"human": "user", "assistant": "assistant"}
 _PLACEHOLDER = re.compile(r"<(?:image|video)>\n|\n<(?:image|video)>|<(?:image|video)>")
-_REGION_KEYS = ("bbox", "bbox_map")
 
 
 def messages_from_record(
@@ -22,26 +23,29 @@ def messages_from_record(
     One image (or a list of one) and a video stand before the first human text, and their
     placeholders are deleted from every human turn; several images replace the literal ``<image>``
     of human turns, in order. Without ``conversations``, ``text`` is a caption. Times become frames
-    by the published rule, which swaps reversed ones.
+    by the published rule, which swaps reversed ones. Regions of a picture are written into the
+    text of every turn; those of a video are drawn on its frames.
 
     Args:
         record: ``conversations`` (``from`` human or assistant, ``value``) or ``text``, and
-            ``image`` (path or list of paths) or ``video`` with ``start_time`` and ``end_time``.
+            ``image`` (path or list of paths) or ``video`` with ``start_time``, ``end_time`` and
+            ``bbox_map`` (see ``model.boxes``). Beside an image, ``bbox`` (a list of
+            ``[x, y, w, h]`` in pixels), ``width`` and ``height`` for ``<|bbox0|>``, ``<|bbox1|>``.
         root: Directory that relative paths start from.
         where: What errors call the record.
 
     Raises:
         TokenizerError: keys that are missing or malformed, another speaker than human first,
-            or another number of ``<image>`` than of images.
-        UnsupportedError: region boxes.
+            another number of ``<image>`` than of images, a placeholder without its region, or
+            regions without the medium they are of.
+        MediaError: a ``bbox_map`` that is none.
 
     Source:
         PerceptionLM's training documentation. There, placeholders of later turns stay as text,
         media of an assistant-first conversation vanish, and placeholders are not counted.
     """
-    _refuse_regions(record, where)
-    turns = _turns(record, where)
     media = _media(record, root or Path(), where)
+    turns = _with_regions(record, _turns(record, where), where)
     if len(media) > 1:
         return _in_place(turns, media, where)
     if media:
@@ -75,17 +79,43 @@ def _turn(entry: object, where: str) -> tuple[str, str]:
     return _ROLES[speaker], value
 
 
+def _with_regions(
+    record: Mapping[str, Any], turns: list[tuple[str, str]], where: str
+) -> list[tuple[str, str]]:
+    if record.get("image") is None:
+        # text about nothing keeps every letter
+        _refuse_without(record, "bbox", "image", where)
+        return turns
+    fill = region_filler(record, where)
+    is_caption = record.get("conversations") is None
+    places = ["text"] * 2 if is_caption else [f"conversations[{n}]" for n in range(len(turns))]
+    return [
+        (role, fill(text, f"{where}.{place}"))
+        for (role, text), place in zip(turns, places, strict=True)
+    ]
+
+
+def _refuse_without(record: Mapping[str, Any], key: str, medium: str, where: str) -> None:
+    if record.get(key):
+        fix = f"add {medium}, or take {key} out"
+        _refuse(f"{key} stands without {medium}.", where, f"{key} beside {medium}", fix)
+
+
 def _media(record: Mapping[str, Any], root: Path, where: str) -> list[dict[str, Any]]:
     images, video = record.get("image"), record.get("video")
     if images is not None and video is not None:
         what = "The record has both an image and a video."
         _refuse(what, where, "image or video, not both", "make two records of it")
-    if video is not None:
-        clip = {
+    if video is None:
+        _refuse_without(record, "bbox_map", "video", where)
+    else:
+        clip: dict[str, Any] = {
             "start_s": record.get("start_time"),
             "end_s": record.get("end_time"),
             "clip_rule": "published",
         }
+        if record.get("bbox_map") is not None:
+            clip["boxes"] = parse_boxes(record["bbox_map"], f"{where}.bbox_map")
         return [{"type": "video", "video": root / _path(video, f"{where}.video"), **clip}]
     listed = images if isinstance(images, list) else [] if images is None else [images]
     return [{"type": "image", "image": root / _path(one, f"{where}.image")} for one in listed]
@@ -113,17 +143,6 @@ def _in_place(
             content += [next(left), {"type": "text", "text": piece}]
         messages.append({"role": role, "content": content})
     return messages
-
-
-def _refuse_regions(record: Mapping[str, Any], where: str) -> None:
-    for key in _REGION_KEYS:
-        if record.get(key):
-            raise UnsupportedError(
-                f"Region boxes ({key}) cannot be read yet.",
-                where=where,
-                expected="a record about whole images or videos",
-                fix=f"leave records with {key} out",
-            )
 
 
 def _refuse(what: str, where: str, expected: str, fix: str) -> NoReturn:

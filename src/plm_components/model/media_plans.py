@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
@@ -21,7 +22,9 @@ from plm_components.contracts.media import (
 )
 from plm_components.contracts.text import MediaKind
 from plm_components.errors import ContractError, UnsupportedError
+from plm_components.image_tilers.resize import Resizer
 from plm_components.image_tilers.single import SingleTiler
+from plm_components.model.boxes import check_boxes, draw_boxes
 from plm_components.model.clips import Clip, cut_clip
 from plm_components.model.images import image_size, read_image
 from plm_components.model.messages import ImagePart, ImageSource, VideoPart
@@ -85,7 +88,7 @@ class MediaPlanner:
     def _plan_image(self, source: ImageSource, where: str, *, one_tile: bool) -> PlannedMedium:
         if self.image_tiler is None:
             raise _no_part("image", ["image_tiler"], where)
-        tiler = SingleTiler(self.image_tiler.tile_size) if one_tile else self.image_tiler
+        tiler = _single(self.image_tiler) if one_tile else self.image_tiler
         plan = tiler.plan(*image_size(source))
         return PlannedMedium("image", plan.num_tiles, lambda: tiler(read_image(source)))
 
@@ -98,14 +101,23 @@ class MediaPlanner:
         clip = cut_clip(part.video, facts, part.start_s, part.end_s, rule=part.clip_rule)
         sample = sampler.sample(clip.facts, peek=_peek_into(reader, part.video, clip.first))
         _check_sample(sample, clip, sampler)
+        check_boxes(part.boxes, facts, part.video)
         indices = tuple(clip.first + index for index in sample.indices)
 
         def read() -> Tensor:
-            chunks = (reader.read(part.video, chunk) for chunk in _chunks(indices))
-            return torch.cat([transform(frames_F3HW) for frames_F3HW in chunks])
+            chunks = ((reader.read(part.video, chunk), chunk) for chunk in _chunks(indices))
+            boxed = (draw_boxes(frames_F3HW, chunk, part.boxes) for frames_F3HW, chunk in chunks)
+            return torch.cat([transform(frames_F3HW) for frames_F3HW in boxed])
 
         timestamps = tuple(clip.start_s + time for time in sample.timestamps)
         return PlannedMedium("video", len(indices), read, timestamps, indices)
+
+
+def _single(tiler: ImageTiler) -> SingleTiler:
+    """One tile an image, resized as the tiler resizes where it says how."""
+    said: Any = getattr(tiler, "resize", "pil")
+    resize: Resizer = said if said in get_args(Resizer) else "pil"
+    return SingleTiler(tiler.tile_size, resize=resize)
 
 
 def _peek_into(reader: VideoReader, path: Path, first: int) -> Peek:

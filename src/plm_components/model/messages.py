@@ -2,14 +2,15 @@
 
 ``[{"role": "user", "content": "text" | [{"type": "text", "text": …}, {"type": "image", "image": …},
 {"type": "video", "video": …, "start_s": …, "end_s": …}]}, …]``; media stand where they are heard.
-A video's ``clip_rule`` is ``"published"`` where times become frames as in PerceptionLM's own code.
+A video's ``boxes`` are drawn on its frames: ``{12: [x1, y1, x2, y2], …}``, see ``model/boxes.py``;
+its ``clip_rule`` is ``"published"`` where times become frames as in PerceptionLM's own code.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, NoReturn, TypeAlias, cast, get_args
@@ -18,6 +19,7 @@ from PIL import Image
 
 from plm_components.contracts.text import Role
 from plm_components.errors import MediaError, PlmError, TokenizerError
+from plm_components.model.boxes import Box, parse_boxes
 
 ImageSource: TypeAlias = Path | Image.Image
 
@@ -35,12 +37,13 @@ ClipRule: TypeAlias = Literal["exact", "published"]
 
 @dataclass(frozen=True)
 class VideoPart:
-    """A video, or a clip of one, within a message; times in seconds of the file."""
+    """A video, or a clip of one, within a message; times in seconds, boxes by frame of the file."""
 
     video: Path
     start_s: float | None = None
     end_s: float | None = None
     clip_rule: ClipRule = "exact"
+    boxes: Mapping[int, Box] = field(default_factory=dict)
 
 
 Part: TypeAlias = str | ImagePart | VideoPart
@@ -58,7 +61,7 @@ _ROLES = get_args(Role)
 _CONTENT_KEYS = {
     "text": (("text",), ()),
     "image": (("image",), ()),
-    "video": (("video",), ("start_s", "end_s", "clip_rule")),
+    "video": (("video",), ("start_s", "end_s", "clip_rule", "boxes")),
 }
 
 
@@ -118,7 +121,8 @@ def _parse_part(part: object, role: str, where: str) -> Part:
         return ImagePart(_image_source(fields["image"], f"{where}.image"))
     start_s, end_s = (_seconds(fields.get(key), f"{where}.{key}") for key in ("start_s", "end_s"))
     rule = _clip_rule(fields.get("clip_rule", "exact"), f"{where}.clip_rule")
-    return VideoPart(_path(fields["video"], f"{where}.video"), start_s, end_s, rule)
+    boxes = parse_boxes(fields.get("boxes"), f"{where}.boxes")
+    return VideoPart(_path(fields["video"], f"{where}.video"), start_s, end_s, rule, boxes)
 
 
 def _fields(

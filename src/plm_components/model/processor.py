@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -17,8 +17,17 @@ from plm_components.contracts.media import (
     VideoReader,
     VideoSampler,
 )
-from plm_components.contracts.text import EncodedConversation, MediaSlot, Tokenizer, Turn
-from plm_components.errors import ContractError, TokenizerError, UnsupportedError
+from plm_components.contracts.text import (
+    EncodedConversation,
+    FirstFrame,
+    MediaLayout,
+    MediaSlot,
+    OwnVideoToken,
+    Tokenizer,
+    Turn,
+)
+from plm_components.errors import ContractError, TokenizerError
+from plm_components.model.arrangement import arranged, refuse_unknown_layout
 from plm_components.model.media_plans import MediaPlanner, PlannedMedium
 from plm_components.model.messages import ImagePart, Message, parse_conversation
 
@@ -30,8 +39,11 @@ NO_LABEL = -100
 class Processor:
     """Chat messages with images and videos in them to ids and pixels; knows no spec.
 
-    Media stand where a message has them. A conversation with several images gives each one tile,
-    as the published models were trained; a single image gets all of the tiler's.
+    In the ``reference`` layout media stand where a message has them, and a conversation with
+    several images gives each one tile, as the published models were trained; a single image gets
+    all of the tiler's. The ``hf`` layout gives the ids of transformers' processor: a message's
+    media stand before its text, which is trimmed, every image gets all tiles, and videos are
+    written with the vocabulary's own video token where it has one.
 
     Args:
         tokenizer: Text to ids, and the conversation's template.
@@ -42,7 +54,9 @@ class Processor:
         frame_transform: None, like the two below, where it takes no videos.
         video_sampler: Chooses frames.
         video_reader: Reads them.
-        layout: Where media stand and how several images are tiled.
+        layout: Where media stand, how several images are tiled, and how videos are written.
+        first_frame: Number of the first frame that is looked at, in this model's answers: 0 as the
+            published models were trained, or 1.
 
     Raises:
         UnsupportedError: another layout.
@@ -59,13 +73,14 @@ class Processor:
         frame_transform: FrameTransform | None = None,
         video_sampler: VideoSampler | None = None,
         video_reader: VideoReader | None = None,
-        layout: Literal["reference"] = "reference",
+        layout: MediaLayout = "reference",
+        first_frame: FirstFrame = 0,
     ) -> None:
-        if layout != "reference":
-            raise _unknown_layout(layout)
+        refuse_unknown_layout(layout)
         self.tokenizer = tokenizer
         self.tokens_per_tile = tokens_per_tile
         self.layout = layout
+        self.first_frame = first_frame
         self.planner = MediaPlanner(image_tiler, frame_transform, video_sampler, video_reader)
         self._mean_311 = torch.tensor(mean, dtype=torch.float32)[:, None, None]
         self._std_311 = torch.tensor(std, dtype=torch.float32)[:, None, None]
@@ -92,11 +107,14 @@ class Processor:
             UnsupportedError: a medium this variant has no part for.
         """
         listed, wheres = _as_list(conversations)
-        rows = [
+        planned = [
             self._plan_row(parse_conversation(conversation, where), where)
-            .fitted(self.tokenizer, generation_prompt, max_length, where)
             for conversation, where in zip(listed, wheres, strict=True)
-        ]  # fmt: skip
+        ]
+        rows = [
+            self._named(row.fitted(self.tokenizer, generation_prompt, max_length, where))
+            for row, where in zip(planned, wheres, strict=True)
+        ]
         pixel_values, media = self._read(rows)
         encoded = [row.encoded for row in rows]
         return Batch(
@@ -109,21 +127,34 @@ class Processor:
 
     def _plan_row(self, messages: Sequence[Message], where: str) -> _PlannedRow:
         images = sum(isinstance(part, ImagePart) for turn in messages for part in turn.parts)
+        one_tile = images > 1 and self.layout == "reference"
         media: list[PlannedMedium] = []
         turns: list[Turn] = []
         for n, message in enumerate(messages):
             parts: list[str | MediaSlot] = []
-            for k, part in enumerate(message.parts):
+            for k, part in arranged(message.parts, self.layout):
                 if isinstance(part, str):
                     parts.append(part)
                     continue
                 at = f"{where}[{n}].content[{k}]"
-                medium = self.planner.plan(part, at, one_tile=images > 1)
+                medium = self.planner.plan(part, at, one_tile=one_tile)
                 num_tokens = medium.num_tiles * self.tokens_per_tile
                 parts.append(MediaSlot(medium.kind, num_tokens, len(media)))
                 media.append(medium)
             turns.append(Turn(message.role, tuple(parts)))
         return _PlannedRow(tuple(turns), tuple(media))
+
+    def _named(self, row: _Row) -> _Row:
+        """The row with the vocabulary's own video token where videos stand, in layout ``hf``."""
+        if self.layout != "hf" or not isinstance(self.tokenizer, OwnVideoToken):
+            return row
+        token = self.tokenizer.video_token_id
+        ids = list(row.encoded.input_ids)
+        for medium, start in zip(row.media, row.encoded.media_starts, strict=True):
+            if medium.kind == "video" and token is not None:
+                count = medium.num_tiles * self.tokens_per_tile
+                ids[start : start + count] = [token] * count
+        return replace(row, encoded=replace(row.encoded, input_ids=tuple(ids)))
 
     def _read(self, rows: Sequence[_Row]) -> tuple[Tensor | None, tuple[MediaSpan, ...]]:
         tiles: list[Tensor] = []
@@ -252,15 +283,6 @@ def _labels(rows: Sequence[EncodedConversation]) -> Tensor:
         for row in rows
     ]
     return _padded(labels, NO_LABEL)
-
-
-def _unknown_layout(layout: str) -> UnsupportedError:
-    return UnsupportedError(
-        f"The layout {layout!r} is unknown.",
-        where="Processor, argument layout",
-        expected="reference",
-        fix="leave layout out",
-    )
 
 
 def _too_long(what: str, encoded: EncodedConversation, limit: int, where: str) -> TokenizerError:

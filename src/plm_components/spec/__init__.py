@@ -6,7 +6,7 @@ from plm_components.spec.layout import RESERVED, SPEC_SLOTS, SPEC_VERSION, SpecS
 from plm_components.spec.resolve import resolve, resolve_part
 from plm_components.spec.signature import MISSING, Option, PartSignature, Slot, signature_of
 from plm_components.spec.slots import DefaultPart
-from plm_components.spec.tree import Part, SpecTree
+from plm_components.spec.tree import Part, SpecTree, default_processor
 from plm_components.spec.write import dump_yaml
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Slot",
     "SpecSlot",
     "SpecTree",
+    "default_processor",
     "dump_yaml",
     "load_spec",
     "resolve",

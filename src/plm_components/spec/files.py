@@ -103,6 +103,9 @@ def _text(file: Path, label: str) -> str:
         if file.is_dir():
             inside = "; did you mean the plm.yaml in it?" if (file / "plm.yaml").is_file() else ""
             raise _unreadable(label, "it is a directory", f"name a YAML file{inside}")
+        if file.exists() and not file.is_file():
+            # a pipe would be waited for without end
+            raise _unreadable(label, "it is no regular file", "name a YAML file")
         with file.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
 
 SPEC_VERSION = 1
 
@@ -34,4 +35,16 @@ SPEC_SLOTS: dict[str, SpecSlot] = {
     "video_reader": SpecSlot("video_reader", required=False),
 }
 
-TOP_KEYS = ("plm", "base", *SPEC_SLOTS, "media_token_ids", "weights")
+# where media stand and how several images are tiled: as PerceptionLM's own code, or transformers'
+MediaLayout: TypeAlias = Literal["reference", "hf"]
+
+# number of the first frame that is looked at, in a model's answers: a matter of its training
+FirstFrame: TypeAlias = Literal[0, 1]
+
+# what a spec may say of its processor, which is no part: name -> type and default
+PROCESSOR_OPTIONS: dict[str, tuple[Any, Any]] = {
+    "layout": (MediaLayout, "reference"),
+    "first_frame": (FirstFrame, 0),
+}
+
+TOP_KEYS = ("plm", "base", *SPEC_SLOTS, "processor", "media_token_ids", "weights")

@@ -51,7 +51,13 @@ class _Copier:
     def _key(self, key: Any, path: str) -> str:
         if type(key) is not str:
             self._refuse(f"The key {key!r} is not text.", "text keys", "quote the key", path)
-        return str(key)
+        return self._text(str(key), path)
+
+    def _text(self, text: str, path: str) -> str:
+        if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+            # half a character: no file and no terminal takes it
+            self._refuse(f"{text!r} is no Unicode text.", "text", "write it again", path)
+        return text
 
     def _scalar(self, value: Any, path: str) -> Any:
         if isinstance(value, Enum):
@@ -59,7 +65,7 @@ class _Copier:
         if isinstance(value, Path):
             return str(value)
         if value is None or type(value) in (bool, int, str):
-            return value
+            return self._text(value, path) if type(value) is str else value
         if type(value) is float:
             if not math.isfinite(value):
                 self._refuse(

@@ -8,11 +8,17 @@ from typing import Any
 from plm_components.errors import Fault, PlmError, SpecError
 from plm_components.spec.compose import Source, load_spec, spec_name
 from plm_components.spec.interpolate import interpolate
-from plm_components.spec.layout import RESERVED, SPEC_SLOTS, SPEC_VERSION, TOP_KEYS
+from plm_components.spec.layout import (
+    PROCESSOR_OPTIONS,
+    RESERVED,
+    SPEC_SLOTS,
+    SPEC_VERSION,
+    TOP_KEYS,
+)
 from plm_components.spec.option_types import Mismatch, shaped, type_text, value_fault
 from plm_components.spec.plain import join, plain
 from plm_components.spec.signature import MISSING, PartSignature, Slot, signature_of
-from plm_components.spec.tree import Part, SpecTree
+from plm_components.spec.tree import Part, SpecTree, default_processor
 from plm_components.spec.value_faults import value_text, wrong_type
 from plm_components.zoo import KINDS, Entry, Zoo, default_zoo
 from plm_components.zoo.suggest import did_you_mean
@@ -42,15 +48,19 @@ def resolve(spec: Source, zoo: Zoo | None = None, *, name: str | None = None) ->
         parts[slot], written = resolver.slot(need, data.get(slot), slot, 0)
         if written is not None:
             canonical[slot] = written
+    processor = resolver.processor(data.get("processor", {}))
     weights = resolver.reserved(data, "weights", str | None, "")
     media_ids = resolver.reserved(data, "media_token_ids", list[int] | None, "")
     if resolver.faults:
         raise SpecError.of(resolver.faults, spec=name)
+    if processor:
+        canonical["processor"] = processor
     if media_ids:
         canonical["media_token_ids"] = list(media_ids)
     if weights is not None:
         canonical["weights"] = weights
-    return SpecTree(parts, weights, canonical, name, tuple(media_ids or ()))
+    options = {**default_processor(), **processor}
+    return SpecTree(parts, weights, canonical, name, options, tuple(media_ids or ()))
 
 
 def resolve_part(
@@ -93,6 +103,31 @@ class _Resolver:
                     f"one of: {', '.join(TOP_KEYS)}",
                     did_you_mean(key, TOP_KEYS) or f"delete {key}",
                 )
+
+    def processor(self, value: Any) -> dict[str, Any]:
+        """The processor's options that the spec sets."""
+        if not isinstance(value, dict):
+            options = ", ".join(PROCESSOR_OPTIONS)
+            self._note(
+                f"processor is {value_text(value)}, not a mapping.",
+                "processor",
+                f"a mapping of: {options}",
+                "write processor: {layout: ...}",
+            )
+            return {}
+        for key in value:
+            if key not in PROCESSOR_OPTIONS:
+                self._note(
+                    f"The processor has no option {key!r}.",
+                    join("processor", key),
+                    f"one of: {', '.join(PROCESSOR_OPTIONS)}",
+                    did_you_mean(key, PROCESSOR_OPTIONS) or f"delete the key {key}",
+                )
+        given = {name: kind for name, (kind, _) in PROCESSOR_OPTIONS.items() if name in value}
+        return {
+            name: self.reserved(value, name, annotation, "processor")
+            for name, annotation in given.items()
+        }
 
     def slot(self, slot: Slot, value: Any, path: str, depth: int) -> tuple[Part | None, Any]:
         """The part of one slot, and how a canonical spec writes it."""

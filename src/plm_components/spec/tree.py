@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from plm_components.spec.layout import PROCESSOR_OPTIONS
 from plm_components.zoo import Entry
 
 
@@ -36,6 +37,11 @@ class Part:
     trainable: bool | None
 
 
+def default_processor() -> dict[str, Any]:
+    """What a spec that is silent says of its processor."""
+    return {name: default for name, (_, default) in PROCESSOR_OPTIONS.items()}
+
+
 @dataclass(frozen=True)
 class SpecTree:
     """A spec whose every name and option exists.
@@ -45,6 +51,7 @@ class SpecTree:
         weights: Where the whole model's weights come from, as the spec says it.
         data: The spec in canonical form: ``load_spec`` reads it back equal.
         name: What the spec is called, where that is known.
+        processor: Options of the processor, defaults included.
         media_token_ids: Ids that stand for media beside those its tokenizer writes: other
             programs' prompts have others, and a model may come without a tokenizer.
     """
@@ -53,4 +60,5 @@ class SpecTree:
     weights: str | None
     data: dict[str, Any]
     name: str | None = None
+    processor: dict[str, Any] = field(default_factory=default_processor)
     media_token_ids: tuple[int, ...] = ()

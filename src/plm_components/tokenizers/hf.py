@@ -17,6 +17,7 @@ from plm_components.tokenizers.hub_files import (
 from plm_components.tokenizers.jinja import JinjaTemplate
 from plm_components.tokenizers.plain_text import PlainTextTokenizer
 from plm_components.tokenizers.templates import TEMPLATES, Template, encode_segments
+from plm_components.untrusted import shown
 
 TemplateChoice: TypeAlias = Literal["plm_sft", "warmup", "chatml", "jinja"]
 
@@ -38,6 +39,8 @@ _IMAGE_TOKENS = (
     "<image_soft_token>",
     "<|reserved_special_token_0|>",
 )
+# transformers' name for the slot behind the image token
+_VIDEO_TOKEN = "<|video|>"
 _CONFIGURED = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token")
 
 
@@ -54,7 +57,8 @@ class HFTokenizer:
             ``<|image|>``, ``<image>``, ``<|image_pad|>``, ``<image_soft_token>`` and
             ``<|reserved_special_token_0|>`` if None. A vocabulary without any gets an id behind
             its end, which the model replaces before it embeds.
-        video_token: Written where a video stands; the image token if None, as PerceptionLM does.
+        video_token: Written where a video stands; the image token if None, as PerceptionLM does
+            (and ``<|video|>``, where the vocabulary has it, in layout ``hf`` of the processor).
         stop_tokens: End an answer; the template's own if None.
         system_prompt: In place of the template's own; an empty string for no system turn.
 
@@ -87,6 +91,7 @@ class HFTokenizer:
             "image": self.image_token_id,
             "video": self._id(video_token) if video_token else self.image_token_id,
         }
+        self.video_token_id = self._id(video_token) if video_token else self._ids.get(_VIDEO_TOKEN)
         self.stop_ids = self._stop_ids(stop_tokens, files.generation)
         self.pad_id = self._pad_id()
 
@@ -179,6 +184,8 @@ class HFTokenizer:
             return tuple(self._id(_SPELLING[role]) for role in self._template.stop_roles)
         ends = generation.get("eos_token_id")
         ends = ends if isinstance(ends, list) else [] if ends is None else [ends]
+        if any(type(end) is not int or not 0 <= end < self.vocab_size for end in ends):
+            raise _no_ids(self._path, ends)
         return tuple(ends) or (self._end_id(),)
 
     def _end_id(self) -> int:
@@ -195,6 +202,15 @@ def _endless(path: str) -> TokenizerError:
         where=f"{path}, stop_tokens",
         expected="one or more tokens of the vocabulary, or null for the template's own",
         fix="delete tokenizer.stop_tokens",
+    )
+
+
+def _no_ids(path: str, ends: object) -> TokenizerError:
+    return TokenizerError(
+        f"eos_token_id is {shown(ends)}.",
+        where=f"{path}/generation_config.json",
+        expected="an id of the vocabulary, or a list of them",
+        fix="mend the file, or name tokenizer.stop_tokens",
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,16 @@ from huggingface_hub import hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import EntryNotFoundError, HFValidationError, LocalEntryNotFoundError
 
 from plm_components.errors import TokenizerError
+from plm_components.untrusted import expanded, is_file, parse_json, read_text, reason
 
 _TOKENIZER = "tokenizer.json"
 _CONFIG = "tokenizer_config.json"
 _GENERATION = "generation_config.json"
 _TEMPLATE = "chat_template.jinja"
 _OLD_TEMPLATE = "chat_template.json"
+# the largest published tokenizer.json has about 35 MB
+MAX_TOKENIZER_BYTES = 64 * 2**20
+MAX_CONFIG_BYTES = 8 * 2**20
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ def read_tokenizer_files(path: str) -> TokenizerFiles:
         raise _no_tokenizer(path)
     config = _json(_find(path, _CONFIG))
     return TokenizerFiles(
-        tokenizer.read_text(encoding="utf-8"),
+        _text(tokenizer, MAX_TOKENIZER_BYTES),
         config,
         _json(_find(path, _GENERATION)),
         _chat_template(path, config),
@@ -57,7 +60,7 @@ def read_tokenizer_files(path: str) -> TokenizerFiles:
 def tokenizer_file_at_hand(path: str) -> bool:
     """Whether ``tokenizer.json`` is on this machine; never touches a network."""
     if _is_local(path):
-        return (Path(path).expanduser() / _TOKENIZER).is_file()
+        return is_file(expanded(path) / _TOKENIZER)
     try:
         return isinstance(try_to_load_from_cache(path, _TOKENIZER), str)
     except HFValidationError:
@@ -69,20 +72,23 @@ def local_tokenizer_files(path: str) -> list[Path]:
     if not _is_local(path):
         return []
     names = (_TOKENIZER, _CONFIG, _GENERATION, _TEMPLATE, _OLD_TEMPLATE)
-    files = (Path(path).expanduser() / name for name in names)
-    return [file for file in files if file.is_file()]
+    files = (expanded(path) / name for name in names)
+    return [file for file in files if is_file(file)]
 
 
 def _is_local(path: str) -> bool:
     looks_local = path.startswith((".", "/", "~"))
-    return looks_local or Path(path).expanduser().exists()
+    try:
+        return looks_local or expanded(path).exists()
+    except (OSError, ValueError):
+        return False
 
 
 def _find(path: str, name: str) -> Path | None:
     """The file, or None where the directory or repository has no such file."""
     if _is_local(path):
-        file = Path(path).expanduser() / name
-        return file if file.is_file() else None
+        file = expanded(path) / name
+        return file if is_file(file) else None
     try:
         return Path(hf_hub_download(path, name))
     except LocalEntryNotFoundError as error:
@@ -101,23 +107,33 @@ def _json(file: Path | None) -> dict[str, Any]:
     if file is None:
         return {}
     try:
-        value = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise _damaged(file, str(error)) from error
+        value = parse_json(_text(file, MAX_CONFIG_BYTES))
+    except ValueError as error:
+        if isinstance(error, TokenizerError):
+            raise
+        raise _damaged(file, reason(error)) from error
     if not isinstance(value, dict):
         raise _damaged(file, f"it holds a {type(value).__name__}")
     return value
 
 
+def _text(file: Path, max_bytes: int) -> str:
+    try:
+        return read_text(file, max_bytes)
+    except (OSError, ValueError) as error:
+        raise _damaged(file, reason(error)) from error
+
+
 def _chat_template(path: str, config: dict[str, Any]) -> str | None:
     file = _find(path, _TEMPLATE)
     if file is not None:
-        return file.read_text(encoding="utf-8")
+        return _text(file, MAX_CONFIG_BYTES)
     template = _json(_find(path, _OLD_TEMPLATE)).get("chat_template")
     template = template or config.get("chat_template")
     if isinstance(template, list):
-        named = {entry.get("name"): entry.get("template") for entry in template}
-        template = named.get("default")
+        entries = (entry for entry in template if isinstance(entry, dict))
+        defaults = [e.get("template") for e in entries if e.get("name") == "default"]
+        template = defaults[-1] if defaults else None
     return template if isinstance(template, str) else None
 
 
@@ -125,7 +141,7 @@ def _damaged(file: Path, why: str) -> TokenizerError:
     return TokenizerError(
         f"A tokenizer file cannot be read: {why}.",
         where=str(file),
-        expected="a JSON object in UTF-8",
+        expected="a template in UTF-8" if file.suffix == ".jinja" else "a JSON object in UTF-8",
         fix="fetch the file again",
     )
 

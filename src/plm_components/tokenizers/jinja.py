@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from plm_components.contracts.text import Turn
+from plm_components.contracts.text import Role, Turn
 from plm_components.errors import TokenizerError
 from plm_components.tokenizers.templates import Segment, Special, refuse_late_system
 
@@ -34,6 +34,7 @@ class JinjaTemplate:
     ) -> None:
         self._source = source
         self._variables = dict(variables)
+        self._forms: dict[Role, Callable[[str], object]] = {}
         longest_first = sorted(specials, key=len, reverse=True)
         self._specials = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
 
@@ -125,24 +126,36 @@ class JinjaTemplate:
     def _trims(self) -> bool:
         """Whether white space around a content is lost."""
         mark = f" {_MARK.format(0)} "
-        messages = [{"role": "user", "content": self._form(mark)}]
+        messages = [{"role": "user", "content": self._form("user")(mark)}]
         return mark not in self._render(messages, False)
 
-    @cached_property
-    def _form(self) -> Callable[[str], object]:
-        """How the template wants a content: a string, or a list of parts."""
+    def _form(self, role: Role) -> Callable[[str], object]:
+        """How the template wants what this role says: a string, or a list of parts."""
+        if role not in self._forms:
+            self._forms[role] = self._find_form(role)
+        return self._forms[role]
+
+    def _find_form(self, role: Role) -> Callable[[str], object]:
         mark = _MARK.format(0)
         forms: tuple[Callable[[str], object], ...] = (str, _as_parts)
         for form in forms:
-            if mark in self._render([{"role": "user", "content": form(mark)}], False):
+            said = {"role": role, "content": form(mark)}
+            if mark in self._render(self._in_company(said), False):
                 return form
-        raise _refused("it leaves out what the user says")
+        raise _refused(f"it leaves out what the {role} says")
+
+    def _in_company(self, message: dict[str, Any]) -> list[dict[str, Any]]:
+        """The message where its role may speak: a system before a user, an assistant behind."""
+        if message["role"] == "user":
+            return [message]
+        user = {"role": "user", "content": self._form("user")("")}
+        return [message, user] if message["role"] == "system" else [user, message]
 
     def _between(self, turns: Sequence[Turn], generation_prompt: bool) -> list[str]:
         """The template's text before, between and behind the contents."""
         marks = [_MARK.format(place) for place in range(len(turns))]
         messages = [
-            {"role": turn.role, "content": self._form(mark)}
+            {"role": turn.role, "content": self._form(turn.role)(mark)}
             for turn, mark in zip(turns, marks, strict=True)
         ]
         pieces = _MARKS.split(self._render(messages, generation_prompt))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from tokenizers import AddedToken, Tokenizer
 
 from plm_components.errors import TokenizerError
+from plm_components.untrusted import reason
 
 # in no vocabulary, so it shows what an unknown letter becomes
 _UNKNOWN_LETTER = "\U0010fffd"
@@ -31,6 +33,10 @@ class PlainTextTokenizer:
     """
 
     def __init__(self, tokenizer_json: str) -> None:
+        with _library("The tokenizer cannot be built"):
+            self._build(tokenizer_json)
+
+    def _build(self, tokenizer_json: str) -> None:
         self._first = _load(tokenizer_json)
         added = self._first.get_added_tokens_decoder()
         self.added = {token.content: n for n, token in added.items() if not token.content.isspace()}
@@ -39,6 +45,8 @@ class PlainTextTokenizer:
         self._inner = self._first
         if any(True for _ in _first_word_marks(self._first)):
             self._inner = _unmarked(self._first)
+        if not self._first.get_vocab(with_added_tokens=True):
+            raise ValueError("its vocabulary is empty")
         unknown = self._first.encode(_UNKNOWN_LETTER, add_special_tokens=False).ids
         self._forbidden = frozenset(self.added.values()).difference(unknown)
 
@@ -56,7 +64,8 @@ class PlainTextTokenizer:
         """
         tokenizer = self._inner if is_inner else self._first
         safe = text.encode("utf-8", errors="replace").decode("utf-8")
-        encoding = tokenizer.encode(safe, add_special_tokens=False)
+        with _library("The text cannot be encoded"):
+            encoding = tokenizer.encode(safe, add_special_tokens=False)
         if self._forbidden.isdisjoint(encoding.ids):
             return list(encoding.ids)
         ids: list[int] = []
@@ -68,7 +77,8 @@ class PlainTextTokenizer:
     def decode(self, ids: Sequence[int]) -> str:
         """Text of the ids; special tokens are left out."""
         shown = [token for token in ids if token not in self._skipped]
-        return str(self._first.decode(shown, skip_special_tokens=False))
+        with _library("The answer cannot be decoded"):
+            return str(self._first.decode(shown, skip_special_tokens=False))
 
     def _spelled(self, text: str) -> Iterator[int]:
         for letter in text:
@@ -83,17 +93,26 @@ class PlainTextTokenizer:
                 yield token
 
 
-def _load(tokenizer_json: str) -> Tokenizer:
+@contextmanager
+def _library(what: str) -> Iterator[None]:
+    """The tokenizers library raises bare ``Exception``, and its panics are not even that."""
     try:
-        tokenizer = Tokenizer.from_str(tokenizer_json)
-    # the tokenizers library raises bare Exception
-    except Exception as error:
+        yield
+    except TokenizerError:
+        raise
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         raise TokenizerError(
-            f"The tokenizer cannot be built: {error}.",
+            f"{what}: {reason(error)}.",
             where="tokenizer.json",
             expected="a file as the tokenizers library writes it",
             fix="fetch the file again, or update the tokenizers library",
         ) from error
+
+
+def _load(tokenizer_json: str) -> Tokenizer:
+    tokenizer = Tokenizer.from_str(tokenizer_json)
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer

@@ -11,6 +11,7 @@ from plm_components.tokenizers.byte_level import byte_level_json
 from plm_components.tokenizers.plain_text import PlainTextTokenizer
 from plm_components.tokenizers.templates import TEMPLATES, encode_segments
 from plm_components.tokenizers.tiktoken_ranks import read_ranks
+from plm_components.untrusted import expanded, is_file
 
 # the vocabulary has the special tokens of these, and the file brings no template of its own
 LlamaTemplate: TypeAlias = Literal["plm_sft", "warmup"]
@@ -32,7 +33,9 @@ class TiktokenTokenizer:
 
     256 special tokens follow the ranks; with the published 128,000 ranks ``<|begin_of_text|>`` is
     128000, ``<|image|>`` 128002, ``<|eot_id|>`` 128009. Images and videos are both written as
-    ``<|image|>``, as PerceptionLM's own code does. No text that is encoded becomes one of them.
+    ``<|image|>``, as PerceptionLM's own code does; the slot behind it, which transformers names
+    ``<|video|>``, stands for videos in layout ``hf`` of the processor. No text that is encoded
+    becomes one of them.
 
     Args:
         path: The file, ``tokenizer.model``.
@@ -53,7 +56,7 @@ class TiktokenTokenizer:
         template: LlamaTemplate = "plm_sft",
         system_prompt: str | None = None,
     ) -> None:
-        self._path = Path(path).expanduser()
+        self._path = expanded(path)
         tokens = read_ranks(self._path)
         self._plain = PlainTextTokenizer(byte_level_json(tokens, special_tokens()))
         self._template = TEMPLATES[template]
@@ -66,13 +69,14 @@ class TiktokenTokenizer:
         self.media_token_ids: Mapping[str, int] = dict.fromkeys(
             ("image", "video"), self.image_token_id
         )
-        self.stop_ids = tuple(self.special_ids[role] for role in ("end_of_text", "eot_id"))
+        self.video_token_id: int | None = self.image_token_id + 1
+        self.stop_ids = tuple(self.special_ids[role] for role in self._template.stop_roles)
         self.pad_id = self.special_ids["end_of_text"]
 
     @classmethod
     def files_at_hand(cls, **options: object) -> bool:
         """Whether the file is here; it is never downloaded."""
-        return _file(options).is_file()
+        return is_file(_file(options))
 
     @classmethod
     def local_files(cls, **options: object) -> dict[str, list[Path]]:
@@ -125,4 +129,4 @@ def special_tokens() -> list[str]:
 
 
 def _file(options: Mapping[str, object]) -> Path:
-    return Path(str(options.get("path", ""))).expanduser()
+    return expanded(str(options.get("path", "")))

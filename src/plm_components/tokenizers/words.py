@@ -14,6 +14,7 @@ from pathlib import Path
 from plm_components.contracts.text import EncodedConversation, Turn
 from plm_components.errors import TokenizerError
 from plm_components.tokenizers.templates import TEMPLATES, TemplateName, encode_segments
+from plm_components.untrusted import expanded, is_file, read_text, reason, shown
 
 SPECIAL_ROLES = (
     "pad",
@@ -30,6 +31,7 @@ SPECIAL_ROLES = (
 # in every table, so that a header is four tokens
 TEMPLATE_WORDS = ("\n\n", "system", "user", "assistant")
 
+MAX_FILE_BYTES = 16 * 2**20
 _FIRST_BYTE = len(SPECIAL_ROLES)
 _FIRST_WORD = _FIRST_BYTE + 256
 
@@ -86,7 +88,7 @@ class WordsTokenizer:
     def files_at_hand(cls, **options: object) -> bool:
         """Whether the word list is here; it is never downloaded."""
         words = options.get("words")
-        return not isinstance(words, str) or _word_file(words).is_file()
+        return not isinstance(words, str) or is_file(_word_file(words))
 
     @classmethod
     def local_files(cls, **options: object) -> dict[str, list[Path]]:
@@ -192,16 +194,16 @@ def _word_file(words: str) -> Path:
     if words.startswith("package:"):
         root = resources.files("plm_components") / "weights"
         return Path(str(root)) / words.removeprefix("package:")
-    return Path(words).expanduser()
+    return expanded(words)
 
 
 def _read_words(words: str) -> list[str]:
     path = _word_file(words)
     try:
-        return path.read_text(encoding="utf-8").split()
-    except (OSError, UnicodeDecodeError) as error:
+        return read_text(path, MAX_FILE_BYTES).split()
+    except (OSError, ValueError) as error:
         raise TokenizerError(
-            f"The word list cannot be read: {error}.",
+            f"The word list cannot be read: {reason(error)}.",
             where=words,
             expected="a UTF-8 text file with one word a line",
             fix="set tokenizer.words to such a file, to package:<file>, or to a list of words",
@@ -212,12 +214,12 @@ def _refuse_bad_words(words: Sequence[str], *, where: str) -> None:
     seen = set(TEMPLATE_WORDS)
     for word in words:
         if word in seen:
-            what = f"The word {word!r} stands twice in the table."
+            what = f"The word {shown(repr(word))} stands twice in the table."
             _refuse(what, where, "each word once; the templates' own words are always there")
         seen.add(word)
         lexemes = [lexeme for lexeme, _ in _lexemes(word)]
         if lexemes != [word] or word.isspace() or (word.isascii() and word != word.lower()):
-            what = f"The word {word!r} can never match."
+            what = f"The word {shown(repr(word))} can never match."
             _refuse(what, where, "lower-case letters, one number, or one other character")
 
 

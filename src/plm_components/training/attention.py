@@ -6,13 +6,12 @@ mask; two matrix products and a softmax do not.
 
 from __future__ import annotations
 
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 
-from plm_components.contracts import Mask
+from plm_components.contracts import Attention, Full, Mask
 
 _BLOCKED = -30000.0
 # made once a step, shared by all layers
@@ -36,8 +35,9 @@ class TrainingAttention:
         if group > 1:
             k_BGSh, v_BGSh = (x.repeat_interleave(group, dim=1) for x in (k_BGSh, v_BGSh))
         scores_BHLS = (q_BHLh * q_BHLh.shape[-1] ** -0.5) @ k_BGSh.transpose(-1, -2)
-        bias = _bias(mask, scores_BHLS)
-        return torch.softmax(scores_BHLS + bias, dim=-1) @ v_BGSh
+        if not isinstance(mask, Full):
+            scores_BHLS = scores_BHLS + _bias(mask, scores_BHLS)
+        return torch.softmax(scores_BHLS, dim=-1) @ v_BGSh
 
 
 def _bias(mask: Mask, scores_BHLS: Tensor) -> Tensor:
@@ -51,15 +51,14 @@ def _bias(mask: Mask, scores_BHLS: Tensor) -> Tensor:
     return found
 
 
-def use_training_attention(model: Any) -> None:
-    """Swaps the attention of every decoder block, and unfuses the encoder's.
+def use_training_attention(model: nn.Module) -> None:
+    """Gives every layer this kernel, wherever one chosen by a spec stands.
 
     Args:
-        model: A PerceptionLM whose decoder is ``llama`` and whose encoder is ``timm``.
+        model: Its layers keep their kernels under the name ``attention``.
     """
-    for block in model.decoder.layers:
-        block.attention = TrainingAttention(block.num_heads, block.num_kv_heads)
-    modules: nn.Module = model.vision_encoder
-    for module in modules.modules():
-        if hasattr(module, "fused_attn"):
-            setattr(module, "fused_attn", False)  # noqa: B010 - timm's, unknown to nn.Module
+    for layer in model.modules():
+        chosen = getattr(layer, "attention", None)
+        if isinstance(chosen, Attention):
+            kernel = TrainingAttention(chosen.num_heads, chosen.num_kv_heads)
+            setattr(layer, "attention", kernel)  # noqa: B010 - a layer's own, unknown to nn.Module

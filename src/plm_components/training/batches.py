@@ -36,7 +36,7 @@ IMAGE_WEIGHTS = {
     "what_at": 3,
     "count": 7,
     "exist": 2,
-    "caption": 3,
+    "caption": 4,
 }
 VIDEO_WEIGHTS = {
     "what": 4,

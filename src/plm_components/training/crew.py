@@ -42,9 +42,31 @@ class Crew:
         flat = torch.cat([gradient.flatten() for gradient in gradients])
         distributed.all_reduce(flat)
         flat /= self.size
-        parts = torch.split(flat, [gradient.numel() for gradient in gradients])
-        for gradient, part in zip(gradients, parts, strict=True):
-            gradient.copy_(part.view_as(gradient))
+        _fill(gradients, flat)
+
+    def dealt(self, names: Sequence[str]) -> list[list[str]]:
+        """Names for each process in turn, like cards."""
+        return [list(names[rank :: self.size]) for rank in range(self.size)]
+
+    def spread(self, tensors: Sequence[Sequence[Tensor]]) -> None:
+        """Gives every process what each one holds of the tensors that are its own, in place.
+
+        Args:
+            tensors: Those of the first process, of the second, …; contiguous, of one dtype.
+        """
+        if self.size == 1:
+            return
+        for rank, own in enumerate(tensors):
+            flat = torch.cat([tensor.flatten() for tensor in own])
+            distributed.broadcast(flat, rank)
+            if rank != self.rank:
+                _fill(own, flat)
+
+
+def _fill(tensors: Sequence[Tensor], flat: Tensor) -> None:
+    parts = torch.split(flat, [tensor.numel() for tensor in tensors])
+    for tensor, part in zip(tensors, parts, strict=True):
+        tensor.copy_(part.view_as(tensor))
 
 
 @contextmanager

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from plm_components.training.crew import Crew
 
 _EYES = "vision_encoder."
 
@@ -16,50 +17,44 @@ class MasterWeights:
 
     Matrices inside the network, patch embedding included, are moved by Muon, everything else
     (tables, norms, biases, positions) by AdamW; Muon's updates are scaled to AdamW's size, so one
-    learning rate serves both.
+    learning rate serves both. Muon's matrix products are a quarter of a step on pictures, so every
+    process moves its share of the matrices and tells the others.
 
     Args:
         module: bf16; its parameters follow the copy.
         weight_decay: Of the matrices.
         clip: Largest norm of the whole gradient.
-        average: Replaces gradients by their mean over all processes, in place.
+        crew: The processes that hold the same copy.
     """
 
-    def __init__(
-        self,
-        module: nn.Module,
-        *,
-        weight_decay: float,
-        clip: float,
-        average: Callable[[Sequence[Tensor]], None],
-    ) -> None:
-        self._clip, self._average = clip, average
+    def __init__(self, module: nn.Module, *, weight_decay: float, clip: float, crew: Crew) -> None:
+        self._clip, self._crew = clip, crew
         self._params = dict(module.named_parameters())
         self._master = {
             name: _flat(name, parameter.detach()).float().clone().requires_grad_()
             for name, parameter in self._params.items()
         }
-        self._optimizers: list[torch.optim.Optimizer] = [
-            torch.optim.Muon(
-                self._groups(matrices=True),
-                lr=0.0,
-                weight_decay=weight_decay,
-                adjust_lr_fn="match_rms_adamw",
-            ),
-            torch.optim.AdamW(
-                self._groups(matrices=False),
-                lr=0.0,
-                betas=(0.9, 0.98),
-                weight_decay=0.0,
-                fused=True,
-            ),
-        ]
+        matrices = [name for name, copy in self._master.items() if _is_matrix(name, copy)]
+        # the large ones first, so that every process gets about as much to do
+        self._dealt = crew.dealt(sorted(matrices, key=lambda name: -self._master[name].numel()))
+        self._muon = torch.optim.Muon(
+            self._groups(self._dealt[crew.rank]),
+            lr=0.0,
+            weight_decay=weight_decay,
+            adjust_lr_fn="match_rms_adamw",
+        )
+        self._adamw = torch.optim.AdamW(
+            self._groups([name for name in self._master if name not in matrices]),
+            lr=0.0,
+            betas=(0.9, 0.98),
+            weight_decay=0.0,
+            fused=True,
+        )
 
-    def _groups(self, *, matrices: bool) -> list[dict[str, Any]]:
+    def _groups(self, names: list[str]) -> list[dict[str, Any]]:
         """The encoder's parameters, and all others."""
-        named = [(n, copy) for n, copy in self._master.items() if _is_matrix(n, copy) == matrices]
         return [
-            {"params": [copy for name, copy in named if name.startswith(_EYES) == eyes]}
+            {"params": [self._master[name] for name in names if name.startswith(_EYES) == eyes]}
             for eyes in (True, False)
         ]
 
@@ -75,14 +70,22 @@ class MasterWeights:
             if parameter.grad is not None:
                 copy.grad = parameter.grad.view_as(copy).float()
                 parameter.grad = None
-        self._average([copy.grad for copy in master if copy.grad is not None])
+        self._crew.average([copy.grad for copy in master if copy.grad is not None])
         nn.utils.clip_grad_norm_(master, self._clip)
-        for optimizer in self._optimizers:
+        optimizers: tuple[torch.optim.Optimizer, ...] = (self._muon, self._adamw)
+        for optimizer in optimizers:
             for group, share in zip(optimizer.param_groups, (eyes, 1.0), strict=True):
                 group["lr"] = rate * share
             optimizer.step()
-            optimizer.zero_grad()
+        for copy in master:
+            copy.grad = None
+        self._tell(self._master)
         self._publish()
+
+    def _tell(self, tensors: dict[str, Tensor]) -> None:
+        """Every process gets the tensors of the matrices that another one moves."""
+        with torch.no_grad():
+            self._crew.spread([[tensors[name] for name in names] for names in self._dealt])
 
     def _publish(self) -> None:
         with torch.no_grad():
@@ -94,19 +97,28 @@ class MasterWeights:
         return {name: copy.detach() for name, copy in self._master.items()}
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything a resumed run needs."""
+        """Everything a resumed run needs; every process of the crew has to ask for it."""
+        momentum = {name: self._momentum(name) for names in self._dealt for name in names}
+        self._tell(momentum)
         return {
             "master": self.weights(),
-            "optimizers": [optimizer.state_dict() for optimizer in self._optimizers],
+            "momentum": momentum,
+            "adamw": self._adamw.state_dict(),
         }
+
+    def _momentum(self, name: str) -> Tensor:
+        copy = self._master[name]
+        moved: Tensor | None = self._muon.state[copy].get("momentum_buffer")
+        return torch.zeros_like(copy) if moved is None else moved
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continues from ``state_dict``."""
         with torch.no_grad():
             for name, copy in self._master.items():
                 copy.copy_(state["master"][name])
-        for optimizer, saved in zip(self._optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
+        for name in self._dealt[self._crew.rank]:
+            self._muon.state[self._master[name]] = {"momentum_buffer": state["momentum"][name]}
+        self._adamw.load_state_dict(state["adamw"])
         self._publish()
 
 

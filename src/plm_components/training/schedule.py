@@ -47,7 +47,7 @@ class Recipe:
 
     seed: int = 0
     processes: int = 2
-    sight_steps: int = 1000
+    sight_steps: int = 2500
     image_steps: int = 400
     pairs: int = 1600
     last_steps: int = 2000
@@ -62,12 +62,12 @@ class Recipe:
     rate: float = 8e-4
     last_rate: float = 5e-4
     rise_steps: int = 50
-    sight_decay: int = 300
+    sight_decay: int = 700
     decay: int = 900
     weight_decay: float = 0.05
     clip: float = 1.0
-    eyes: float = 0.3
-    grounding: float = 0.1
+    eyes: float = 0.15
+    grounding: float = 0.2
     narration: float = 0.3
 
     @property

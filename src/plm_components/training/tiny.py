@@ -40,7 +40,7 @@ from plm_components.training.crew import Crew, crew_of
 from plm_components.training.schedule import Recipe
 from plm_components.training.tiny_run import TinyRun
 
-_CHECK_EVERY, _SAVE_EVERY = 400, 200
+_CHECK_EVERY, _SAVE_EVERY = 1000, 200
 _CHECK_SCENES = 128
 
 
@@ -92,7 +92,7 @@ def train(
     console = console or Console(stderr=True)
     began, cpu_began = time.monotonic(), time.process_time()
     resumed = out / "run.pt" if resume else None
-    with crew_of(recipe.processes, _follow, recipe, resumed) as crew:
+    with crew_of(recipe.processes, _follow, recipe, out, resumed) as crew:
         variant, run = _started(crew, recipe, resumed)
         checks = _lead(run, out, console)
     facts = {
@@ -117,11 +117,19 @@ def _started(crew: Crew, recipe: Recipe, resumed: Path | None) -> tuple[plm.Vari
     return variant, run
 
 
-def _follow(crew: Crew, recipe: Recipe, resumed: Path | None) -> None:
+def _follow(crew: Crew, recipe: Recipe, out: Path, resumed: Path | None) -> None:
     """What every process but the first does."""
     _, run = _started(crew, recipe, resumed)
     while run.step < recipe.num_steps:
-        run.train_step()
+        _advance(run, out)
+
+
+def _advance(run: TinyRun, out: Path) -> dict[str, float]:
+    """One step, and the state of the run from time to time."""
+    losses = run.train_step()
+    if run.step % _SAVE_EVERY == 0:
+        run.save(out / "run.pt")
+    return losses
 
 
 def _lead(run: TinyRun, out: Path, console: Console) -> dict[str, dict[str, float]]:
@@ -129,9 +137,7 @@ def _lead(run: TinyRun, out: Path, console: Console) -> dict[str, dict[str, floa
     checks: dict[str, dict[str, float]] = {}
     with _meter(console, run.recipe) as meter:
         while run.step < run.recipe.num_steps:
-            meter.show(run, run.train_step())
-            if run.step % _SAVE_EVERY == 0:
-                run.save(out / "run.pt")
+            meter.show(run, _advance(run, out))
             if run.step % _CHECK_EVERY == 0 or run.step == run.recipe.num_steps:
                 checks = _check(run, console)
     return checks

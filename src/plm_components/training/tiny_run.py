@@ -25,7 +25,7 @@ from plm_components.training.master import MasterWeights
 from plm_components.training.narration import Narration
 from plm_components.training.schedule import Recipe
 
-# training stays below, held-out scenes begin at 9e9
+# training stays below, held-out scenes begin at 12e9
 DEVELOPMENT_SEEDS = 5_000_000_000
 _DTYPE = torch.bfloat16
 
@@ -55,7 +55,7 @@ class TinyRun:
             model,
             weight_decay=recipe.weight_decay,
             clip=recipe.clip,
-            average=self._crew.average,
+            crew=self._crew,
         )
         tile, side = model.vision_encoder.image_size, round(model.tokens_per_tile() ** 0.5)
         self._makers: dict[MediaKind, BatchMaker] = {
@@ -139,11 +139,14 @@ class TinyRun:
         return [(name, count == 0) for name, count in zip(rows.types, misses.tolist(), strict=True)]
 
     def save(self, path: Path) -> None:
-        """Writes the state of the run, whole or not at all."""
+        """Writes the state of the run, whole or not at all; the whole crew has to call it."""
+        state: dict[str, Any] = {"step": self.step, "recipe": asdict(self.recipe)}
+        state |= self._master.state_dict()
+        if self._crew.rank > 0:
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial")
-        state: dict[str, Any] = {"step": self.step, "recipe": asdict(self.recipe)}
-        torch.save({**state, **self._master.state_dict()}, partial)
+        torch.save(state, partial)
         os.replace(partial, path)
 
     def resume(self, path: Path) -> None:

@@ -5,34 +5,22 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from plm_components.cli.answers import answer_notes, answer_to_dict, stream_answer
+from plm_components.cli.media_arguments import add_media_arguments, conversation, read_boxes
 from plm_components.cli.offered import offered_zoo
 from plm_components.cli.output import print_json
 from plm_components.errors import UsageError
 from plm_components.spec import shipped_specs
 
 if TYPE_CHECKING:
+    from plm_components.inference import Reply
+    from plm_components.model.boxes import Box
     from plm_components.variant import Variant
     from plm_components.zoo import Zoo
-
-
-class _Medium(argparse.Action):
-    """Collects images and videos in the order they were written."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: str | Sequence[Any] | None,
-        option_string: str | None = None,
-    ) -> None:
-        media = list(getattr(namespace, self.dest) or ())
-        paths = [values] if isinstance(values, str) else list(values or ())
-        kind = "video" if option_string == "--video" else "image"
-        setattr(namespace, self.dest, [*media, *((kind, str(path)) for path in paths)])
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,29 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="changes, e.g. video_sampler.max_frames=4",
     )
-    _media_arguments(parser)
+    add_media_arguments(parser)
     _answer_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON document at the end")
-
-
-def _media_arguments(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("media")
-    for option, count, text in (
-        ("--image", None, "an image file (may be repeated)"),
-        ("--images", "+", "several image files"),
-        ("--video", None, "a video file"),
-    ):
-        group.add_argument(
-            option,
-            dest="media",
-            action=_Medium,
-            nargs=count,
-            default=[],
-            metavar="FILE",
-            help=text,
-        )
-    group.add_argument("--start", type=float, metavar="SECONDS", help="look from here in the video")
-    group.add_argument("--end", type=float, metavar="SECONDS", help="look up to here in the video")
 
 
 def _answer_arguments(parser: argparse.ArgumentParser) -> None:
@@ -88,17 +56,26 @@ def _answer_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--init", choices=("random",), help="ask a spec without weights: the answer is noise"
     )
+    group.add_argument(
+        "--draw",
+        metavar="FILE",
+        help="draw the boxes, or mark the frames, that the answer names: out.png",
+    )
+    group.add_argument("--overwrite", action="store_true", help="let --draw replace a file")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Streams the answer."""
-    messages = conversation(args.question, args.media, start_s=args.start, end_s=args.end)
+    """Streams the answer; 1 where there was nothing in it to draw."""
+    boxes = read_boxes(args.boxes, args.box)
+    messages = conversation(
+        args.question, args.media, start_s=args.start, end_s=args.end, boxes=boxes
+    )
+    target = _target(args)
     variant = opened_variant(args)
     notes = [*(["random weights; the answer is noise"] if args.init else []), *variant.differences]
-    for note in notes:
-        print(f"note: {note}", file=sys.stderr)
+    _tell(notes)
     began = time.perf_counter()
-    pieces = variant.chat(
+    reply = variant.chat(
         messages,
         max_new_tokens=args.max_new_tokens,
         temperature=args.temperature,
@@ -106,63 +83,78 @@ def run(args: argparse.Namespace) -> int:
         seed=args.seed,
         stream=True,
     )
+    notes += _tell(_undrawn(boxes, reply))
+    if not args.json:
+        stream_answer(reply)
+    told = answer_to_dict(reply, args.media)
+    seconds = round(time.perf_counter() - began, 3)
+    notes += _tell(answer_notes(reply))
+    drawn = target is not None and _draw(variant, messages, reply, target, args.overwrite)
+    if target is not None and not drawn:
+        notes += _tell([_nothing_to_draw(args.media[0][0])])
     if args.json:
-        answer = "".join(pieces)
-        print_json(_to_dict(args, answer, time.perf_counter() - began, notes))
-    else:
-        _stream(pieces)
-    return 0
-
-
-def _to_dict(
-    args: argparse.Namespace, answer: str, seconds: float, notes: Sequence[str]
-) -> dict[str, Any]:
-    return {
-        "question": args.question,
-        "media": [{"kind": kind, "path": path} for kind, path in args.media],
-        "answer": answer,
-        "seconds": round(seconds, 3),
-        "notes": list(notes),
-    }
-
-
-def conversation(
-    question: str,
-    media: Sequence[tuple[str, str]],
-    *,
-    start_s: float | None = None,
-    end_s: float | None = None,
-) -> list[dict[str, Any]]:
-    """One user turn: the media in order, then the question.
-
-    Args:
-        question: In words.
-        media: ``(image or video, path)``.
-        start_s: Where the video begins to matter, in seconds.
-        end_s: Where it ends.
-
-    Raises:
-        UsageError: no question, or times that make no sense.
-    """
-    if not question.strip():
-        raise _nonsense("The question is empty.", "a question in words", "write what to ask")
-    clip = {key: at for key, at in (("start_s", start_s), ("end_s", end_s)) if at is not None}
-    if clip and not any(kind == "video" for kind, _ in media):
-        raise _nonsense(
-            "--start and --end need a video.",
-            "--video FILE beside them",
-            "add --video, or leave the times out",
+        drawing = {"drawn": str(target) if drawn else None}
+        print_json(
+            {"question": args.question, **told, **drawing, "seconds": seconds, "notes": notes}
         )
-    if start_s is not None and end_s is not None and end_s <= start_s:
+    return 0 if target is None or drawn else 1
+
+
+def _tell(notes: list[str]) -> list[str]:
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
+    return notes
+
+
+def _undrawn(boxes: Mapping[int, Box], reply: Reply) -> list[str]:
+    from plm_components.model.question import require_drawn
+
+    left = require_drawn(boxes, reply.media, "plm ask, --box and --boxes")
+    if not left:
+        return []
+    return [f"not looked at, so their boxes are not seen: frames {', '.join(map(str, left))}"]
+
+
+def _target(args: argparse.Namespace) -> Path | None:
+    if args.draw is None:
+        if args.overwrite:
+            raise _nonsense(
+                "--overwrite stands without --draw.", "--draw FILE beside it", "leave it out"
+            )
+        return None
+    if len(args.media) != 1:
         raise _nonsense(
-            f"The clip ends at {end_s:g} s and starts at {start_s:g} s.",
-            "--start before --end",
-            "exchange them, or leave one out",
+            f"--draw needs one image or one video, and there are {len(args.media)} media.",
+            "--image FILE or --video FILE once",
+            "ask about one of them, or leave --draw out",
         )
-    parts: list[dict[str, Any]] = [
-        {"type": kind, kind: path, **(clip if kind == "video" else {})} for kind, path in media
-    ]
-    return [{"role": "user", "content": [*parts, {"type": "text", "text": question}]}]
+    from plm_components.drawing import picture_target
+
+    sources = [Path(path).expanduser() for _, path in args.media]
+    return picture_target(args.draw, overwrite=args.overwrite, sources=sources)
+
+
+def _draw(
+    variant: Variant,
+    messages: Sequence[Mapping[str, Any]],
+    reply: Reply,
+    target: Path,
+    overwrite: bool,
+) -> bool:
+    from plm_components.drawing import draw_answer, write_picture
+    from plm_components.model.messages import parse_conversation
+
+    medium = parse_conversation(messages)[0].parts[0]
+    assert not isinstance(medium, str)  # the question's only medium stands first
+    picture = draw_answer(reply, medium, variant.processor.planner.video_reader)
+    if picture is not None:
+        write_picture(picture, target, overwrite=overwrite)
+    return picture is not None
+
+
+def _nothing_to_draw(kind: str) -> str:
+    what = "box" if kind == "image" else "frame that was looked at"
+    return f"nothing to draw, and no file written: the answer names no {what}"
 
 
 def _nonsense(what: str, expected: str, fix: str, where: str = "plm ask") -> UsageError:
@@ -222,10 +214,3 @@ def _loaded(args: argparse.Namespace, zoo: Zoo) -> Variant:
             f"plm {args.command}",
         )
     return load(args.spec, device=args.device, dtype=args.dtype, zoo=zoo)
-
-
-def _stream(pieces: Iterable[str]) -> None:
-    for piece in pieces:
-        sys.stdout.write(piece)
-        sys.stdout.flush()
-    print()

@@ -129,7 +129,12 @@ def filled(tree: SpecTree) -> dict[str, Any]:
         Plain data that ``load_spec`` reads; empty slots are None.
     """
     slots = {slot: part and _filled_part(part) for slot, part in tree.parts.items()}
-    return {"plm": tree.data["plm"], **slots, "weights": tree.weights}
+    return {
+        "plm": tree.data["plm"],
+        **slots,
+        "processor": tree.processor,
+        "weights": tree.weights,
+    }
 
 
 def _filled_part(part: Part) -> dict[str, Any]:
