@@ -356,7 +356,7 @@ class TestAsk:
                 "start_s and end_s without a video.",
             ),
             (lambda v: v.ask("what?", images="a.png"), "images is one picture."),
-            (lambda v: v.export("x", format="hf"), "This version cannot export to hf."),
+            (lambda v: v.export("x", format="gguf"), "'gguf' is no format that is exported to."),
         ],
     )
     def test_calls_that_make_no_sense(self, call: Any, what: str) -> None:

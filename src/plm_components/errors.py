@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from textwrap import indent
-from typing import Any
+from typing import Any, Self
 
 
 class PlmError(Exception):
@@ -97,7 +97,7 @@ class SpecError(PlmError, ValueError):
         super().__init__(what, where=where, expected=expected, fix=fix)
 
     @classmethod
-    def of(cls, faults: Sequence[Fault], *, spec: str | None = None) -> SpecError:
+    def of(cls, faults: Sequence[Fault], *, spec: str | None = None) -> Self:
         """One error for all faults of a spec.
 
         Args:
@@ -131,6 +131,10 @@ class SpecError(PlmError, ValueError):
 
 def _rebuild_spec_error(cls: type[SpecError], fields: dict[str, Any]) -> SpecError:
     return cls(fields.pop("what"), **fields)
+
+
+class ExportError(SpecError):
+    """A composition that another format cannot express; every reason is a fault."""
 
 
 class ContractError(PlmError, ValueError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NoReturn, overload
+from typing import Any, Literal, overload
 
 import torch
 from torch import Tensor
@@ -29,18 +29,24 @@ from plm_components.assembly import (
 from plm_components.checkpoints import (
     LOCK_FILE,
     SPEC_FILE,
+    WRITE_ERRORS,
+    Exported,
+    ExportFormat,
     Receipt,
     VariantWriter,
     atomic_directory,
+    check_exportable,
     check_writable,
     first_few,
     first_nonfinite,
+    prepared_export,
     read_lock_text,
     read_published,
     receipt_of,
     tensors_of,
+    write_export,
 )
-from plm_components.errors import CheckpointError, PlmError, UnsupportedError, UsageError
+from plm_components.errors import CheckpointError, PlmError, UsageError
 from plm_components.inference import FeatureCache, Reply, generate, text_pieces
 from plm_components.model.perception_lm import PerceptionLM
 from plm_components.model.processor import Processor
@@ -50,7 +56,6 @@ from plm_components.untrusted import expanded
 from plm_components.zoo import Zoo
 
 Conversation = Sequence[Mapping[str, Any]]
-SavedAs = Literal["plm", "hf", "original"]
 
 
 def assemble(
@@ -370,7 +375,7 @@ class Variant:
         try:
             with atomic_directory(target) as staging:
                 lock = self._write(VariantWriter(staging), tensors, receipt)
-        except (OSError, RuntimeError) as error:
+        except WRITE_ERRORS as error:
             raise CheckpointError(
                 f"The variant cannot be saved: {error}.",
                 where=str(target),
@@ -380,18 +385,35 @@ class Variant:
         self.lock, self.receipt = lock, receipt
         return target
 
-    def export(self, directory: str | Path, *, format: SavedAs = "hf") -> NoReturn:
-        """Will write other formats; this version has none.
+    def export(
+        self, directory: str | Path, *, format: ExportFormat = "hf", overwrite: bool = False
+    ) -> Exported:
+        """Writes a directory that PerceptionLM's other readers load, whole or not at all.
+
+        Args:
+            directory: Where to; new, empty, or an earlier export with ``overwrite``.
+            format: ``hf`` for transformers, ``original`` for PerceptionLM's own code.
+            overwrite: Replace the export that is there.
+
+        Returns:
+            What was written, and what the format has no place for.
 
         Raises:
-            UnsupportedError: always.
+            ExportError: the format cannot express this composition; every reason at once.
+            UsageError: something stands there, no such format, or the variant has no weights.
+            CheckpointError: a weight is not finite, or the disk refuses.
         """
-        raise UnsupportedError(
-            f"This version cannot export to {format}.",
-            where=str(directory),
-            expected="our own format, which save writes",
-            fix="variant.save(directory)",
+        self._require_weights("export")
+        target = expanded(_without_nul(directory))
+        check_exportable(target, overwrite=overwrite)
+        tokenizer = self._processor
+        export = prepared_export(
+            self._tree,
+            tokenizer if isinstance(tokenizer, PlmError) else tokenizer.tokenizer,
+            format,
+            dtype_name(next(self.model.parameters()).dtype),
         )
+        return write_export(export, self._tensors_to_save(target), target, overwrite=overwrite)
 
     @property
     def _device(self) -> torch.device:

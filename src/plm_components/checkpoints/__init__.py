@@ -13,8 +13,15 @@ from plm_components.checkpoints.directory import (
     read_lock_text,
     unreadable_lock,
 )
+from plm_components.checkpoints.export import (
+    Exported,
+    check_exportable,
+    prepared_export,
+    write_export,
+)
 from plm_components.checkpoints.formats import read_published
 from plm_components.checkpoints.hf_keys import hf_keys
+from plm_components.checkpoints.inexpressible import ExportFormat
 from plm_components.checkpoints.llama_keys import llama_keys
 from plm_components.checkpoints.match import first_few, match_exactly
 from plm_components.checkpoints.original_keys import (
@@ -38,6 +45,7 @@ from plm_components.checkpoints.receipt import Receipt, ReceiptLine, receipt_of
 from plm_components.checkpoints.renamed import RenamedTensors
 from plm_components.checkpoints.source import TensorSource
 from plm_components.checkpoints.tensor_files import (
+    WRITE_ERRORS,
     StoredTensors,
     first_nonfinite,
     open_tensors,
@@ -56,7 +64,10 @@ __all__ = [
     "LOCK_FILE",
     "PUBLISHED",
     "SPEC_FILE",
+    "WRITE_ERRORS",
     "Change",
+    "ExportFormat",
+    "Exported",
     "HalfSplitRows",
     "InterleavedRows",
     "ModuleTensors",
@@ -72,6 +83,7 @@ __all__ = [
     "VariantWriter",
     "WrittenWeights",
     "atomic_directory",
+    "check_exportable",
     "atomic_file",
     "check_writable",
     "first_few",
@@ -94,6 +106,7 @@ __all__ = [
     "packaged_weights",
     "parse_origin",
     "plm_sizes",
+    "prepared_export",
     "read_lock_text",
     "read_published",
     "receipt_of",
@@ -101,6 +114,7 @@ __all__ = [
     "set_tensor",
     "tensors_of",
     "unfilled",
+    "write_export",
     "unreadable_lock",
     "write_tensors",
 ]

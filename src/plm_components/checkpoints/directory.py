@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,20 +81,33 @@ class VariantWriter:
         return f"./{reference.as_posix()}"
 
 
-def check_writable(path: Path, *, overwrite: bool) -> None:
+def check_writable(
+    path: Path,
+    *,
+    overwrite: bool,
+    is_ours: Callable[[Path], bool] | None = None,
+    verb: str = "save",
+) -> None:
     """Refuses to write where something stands that is not ours to replace.
 
+    Args:
+        path: The directory.
+        overwrite: Whether what is ours may be replaced.
+        is_ours: Says what is; ``is_variant`` by default.
+        verb: What is being done, for messages: ``save`` or ``export``.
+
     Raises:
-        UsageError: a file; a directory with other things in it; a variant without ``overwrite``.
+        UsageError: a file; a directory with other things in it; one of ours without ``overwrite``.
     """
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
     if not path.is_dir():
         what, fix = "A file stands where the variant should go.", "choose another directory"
-    elif not is_variant(path):
+    elif not (is_ours or is_variant)(path):
         what, fix = "The directory holds other things.", "choose a new or an empty directory"
     elif not overwrite:
-        what, fix = "A variant is saved here already.", "save(..., overwrite=True) replaces it"
+        done = f"{verb.removesuffix('e')}ed"
+        what, fix = f"A variant is {done} here already.", f"{verb}(..., overwrite=True) replaces it"
     else:
         return
     raise UsageError(what, where=str(path), expected="a new or empty directory", fix=fix)

@@ -25,6 +25,8 @@ from plm_components.untrusted import parse_json, read_json, reason, require_regu
 SINGLE_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
 MAX_FILE_BYTES = 5 * 10**9
+# what writing tensors raises where a disk refuses: Python, torch, safetensors
+WRITE_ERRORS = (OSError, RuntimeError, SafetensorError)
 # of a header and of an index; 10,000 tensors take about 1.3 MB
 MAX_HEADER_BYTES = 16 * 2**20
 _LENGTH_BYTES = 8

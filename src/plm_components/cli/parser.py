@@ -18,6 +18,7 @@ COMMANDS = {
     "check": "whether a spec's parts fit, before any weight is read",
     "ask": "ask a variant about images and a video",
     "demo": "draw a new image and a new video, and ask plm-tiny about them",
+    "export": "write a variant as transformers or PerceptionLM's own code reads it",
     "doctor": "what works on this machine, and how to mend the rest",
 }
 

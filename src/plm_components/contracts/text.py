@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
 
 from plm_components.spec.layout import FirstFrame as FirstFrame
 from plm_components.spec.layout import MediaLayout as MediaLayout
@@ -107,3 +107,32 @@ def ids_of_media(tokenizer: Tokenizer) -> set[int]:
     if isinstance(tokenizer, OwnVideoToken) and tokenizer.video_token_id is not None:
         ids.add(tokenizer.video_token_id)
     return ids
+
+
+@dataclass(frozen=True)
+class PublishedVocabulary:
+    """A tokenizer as transformers' files hold it.
+
+    Args:
+        tokenizer_json: Text of ``tokenizer.json``; the same ids for the same text.
+        config: ``tokenizer_config.json`` as it was published; empty where there is none.
+        chat_template: Its own Jinja template, or None.
+        system_prompt: What its layout says where a conversation brings no system turn.
+    """
+
+    tokenizer_json: str
+    config: Mapping[str, Any]
+    chat_template: str | None
+    system_prompt: str
+
+
+@runtime_checkable
+class HasVocabulary(Protocol):
+    """A tokenizer that a ``tokenizer.json`` can express; optional.
+
+    One that is none exports without tokenizer files.
+    """
+
+    def vocabulary(self) -> PublishedVocabulary:
+        """Its files."""
+        ...

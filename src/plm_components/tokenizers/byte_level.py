@@ -25,12 +25,15 @@ _LETTERS = {byte: chr(byte) for byte in _SHOWN} | {
 }
 
 
-def byte_level_json(tokens: Sequence[bytes], specials: Sequence[str]) -> str:
+def byte_level_json(
+    tokens: Sequence[bytes], specials: Sequence[str], *, begin: int | None = None
+) -> str:
     """Text of a ``tokenizer.json``.
 
     Args:
         tokens: Byte strings by rank; all 256 single bytes among them.
         specials: Special tokens; their ids follow the ranks.
+        begin: Id of the special token that other readers of the file put before a text.
 
     Source:
         The layout is the ``tokenizers`` library's, the pattern Llama 3's.
@@ -58,6 +61,9 @@ def byte_level_json(tokens: Sequence[bytes], specials: Sequence[str]) -> str:
                     _byte_level(use_regex=False),
                 ],
             },
+            "post_processor": None
+            if begin is None
+            else _opening(begin, specials[begin - len(tokens)]),
             "decoder": _byte_level(use_regex=True),
             "model": model,
         },
@@ -71,6 +77,17 @@ def _byte_level(*, use_regex: bool) -> dict[str, Any]:
         "add_prefix_space": False,
         "trim_offsets": True,
         "use_regex": use_regex,
+    }
+
+
+def _opening(token_id: int, content: str) -> dict[str, Any]:
+    special, text = ({"SpecialToken": {"id": content, "type_id": 0}}, "Sequence")
+    first, second = ({text: {"id": name, "type_id": 0}} for name in "AB")
+    return {
+        "type": "TemplateProcessing",
+        "single": [special, first],
+        "pair": [special, first, second],
+        "special_tokens": {content: {"id": content, "ids": [token_id], "tokens": [content]}},
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from plm_components.contracts.text import EncodedConversation, Turn
+from plm_components.contracts.text import EncodedConversation, PublishedVocabulary, Turn
 from plm_components.errors import TokenizerError
 from plm_components.tokenizers.hub_files import (
     TokenizerFiles,
@@ -105,6 +105,14 @@ class HFTokenizer:
         """The files of a directory here; a hub id names none."""
         files = local_tokenizer_files(str(options.get("path", "")))
         return {"path": files} if files else {}
+
+    def vocabulary(self) -> PublishedVocabulary:
+        """Its files, read again: a large vocabulary is not held twice."""
+        files = read_tokenizer_files(self._path)
+        prompt = self._system_prompt
+        if prompt is None:
+            prompt = self._template.system_prompt if isinstance(self._template, Template) else ""
+        return PublishedVocabulary(files.tokenizer_json, files.config, files.chat_template, prompt)
 
     def encode(self, text: str) -> list[int]:
         """Ids of plain text; never an added token."""

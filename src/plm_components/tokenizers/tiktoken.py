@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from plm_components.contracts.text import EncodedConversation, Turn
+from plm_components.contracts.text import EncodedConversation, PublishedVocabulary, Turn
 from plm_components.tokenizers.byte_level import byte_level_json
 from plm_components.tokenizers.plain_text import PlainTextTokenizer
 from plm_components.tokenizers.templates import TEMPLATES, encode_segments
@@ -56,7 +56,8 @@ class TiktokenTokenizer:
         template: LlamaTemplate = "plm_sft",
         system_prompt: str | None = None,
     ) -> None:
-        tokens = read_ranks(expanded(path))
+        self._path = expanded(path)
+        tokens = read_ranks(self._path)
         self._plain = PlainTextTokenizer(byte_level_json(tokens, special_tokens()))
         self._template = TEMPLATES[template]
         self._system_prompt = system_prompt
@@ -81,6 +82,18 @@ class TiktokenTokenizer:
     def local_files(cls, **options: object) -> dict[str, list[Path]]:
         """The ranks file."""
         return {"path": [_file(options)]}
+
+    def vocabulary(self) -> PublishedVocabulary:
+        """As a ``tokenizer.json`` of the same ids; the ranks are read again, not held twice."""
+        tokens = read_ranks(self._path)
+        begin = self.special_ids["begin_of_text"]
+        prompt = self._system_prompt
+        return PublishedVocabulary(
+            byte_level_json(tokens, special_tokens(), begin=begin),
+            config={},
+            chat_template=None,
+            system_prompt=self._template.system_prompt if prompt is None else prompt,
+        )
 
     def encode(self, text: str) -> list[int]:
         """Ids of plain text; never a special one."""

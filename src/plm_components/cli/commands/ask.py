@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         args.question, args.media, start_s=args.start, end_s=args.end, boxes=boxes
     )
     target = _target(args)
-    variant = _variant(args)
+    variant = opened_variant(args)
     notes = [*(["random weights; the answer is noise"] if args.init else []), *variant.differences]
     _tell(notes)
     began = time.perf_counter()
@@ -157,18 +157,23 @@ def _nothing_to_draw(kind: str) -> str:
     return f"nothing to draw, and no file written: the answer names no {what}"
 
 
-def _nonsense(what: str, expected: str, fix: str) -> UsageError:
-    return UsageError(what, where="plm ask", expected=expected, fix=fix)
+def _nonsense(what: str, expected: str, fix: str, where: str = "plm ask") -> UsageError:
+    return UsageError(what, where=where, expected=expected, fix=fix)
 
 
-def _variant(args: argparse.Namespace) -> Variant:
+def opened_variant(args: argparse.Namespace) -> Variant:
+    """The variant that a command's ``spec`` names: loaded where it is a directory, else assembled.
+
+    Args:
+        args: With ``spec``, ``overrides``, ``device``, ``dtype``, ``init`` and ``seed``.
+    """
     zoo = offered_zoo(args.plugin)
-    if _is_saved(args.spec):
+    if _is_saved(args.spec, f"plm {args.command}"):
         return _loaded(args, zoo)
     return _assembled(args, zoo)
 
 
-def _is_saved(spec: str) -> bool:
+def _is_saved(spec: str, command: str) -> bool:
     """Whether a directory is meant: by the rule of specs, a bare name is one that ships."""
     if not Path(spec).is_dir():
         return False
@@ -179,7 +184,8 @@ def _is_saved(spec: str) -> bool:
     raise _nonsense(
         f"'{spec}' is a directory, and a bare name means a spec that ships.",
         f"one of: {', '.join(shipped_specs())}; or a path",
-        f"plm ask ./{spec}",
+        f"{command} ./{spec}",
+        command,
     )
 
 
@@ -205,5 +211,6 @@ def _loaded(args: argparse.Namespace, zoo: Zoo) -> Variant:
             "A saved variant takes neither overrides nor --init: its weights belong to its spec.",
             "these behind a spec's name or file only",
             "leave them out",
+            f"plm {args.command}",
         )
     return load(args.spec, device=args.device, dtype=args.dtype, zoo=zoo)
