@@ -21,9 +21,12 @@ from plm_components.assembly import (
     dtype_name,
     localised,
     lock_as_saved,
+    require_grafts,
     require_installed,
+    require_trained,
     usable_device,
     with_files_copied,
+    without_part_weights,
     zoo_with,
 )
 from plm_components.checkpoints import (
@@ -89,6 +92,56 @@ def assemble(
     tree = resolve(load_spec(spec, overrides), where_from, name=spec_name(spec))
     wish = Wish(usable_device(device), dtype, init, seed, verify, _directory_of(spec))
     return Variant(tree, assemble_tree(tree, where_from, wish))
+
+
+def graft(
+    spec: str | Path | Mapping[str, Any],
+    directory: str | Path,
+    *,
+    overrides: Sequence[str] = (),
+    dtype: str | torch.dtype = "float32",
+    init: Init | None = None,
+    seed: int = 0,
+    zoo: Zoo | None = None,
+    plugins: Iterable[str | Path] = (),
+    overwrite: bool = False,
+) -> Variant:
+    """Assembles a spec whose parts name weights of their own, and saves what comes of it.
+
+    The saved directory needs the checkpoints no more; its lock says where each tensor came from,
+    with the hash of the files.
+
+    Args:
+        spec: As for :func:`assemble`; ``vision_encoder.weights``, ``projector.weights`` and
+            ``decoder.weights`` say ``hf:``, ``timm:``, ``plm:`` or ``package:``.
+        directory: Where the variant goes; new, empty, or a variant of ours with ``overwrite``.
+        overrides: Edits such as ``decoder.weights=hf:./llama``.
+        dtype: Of its parameters.
+        init: ``"random"`` where a part names no weights.
+        seed: Of the random weights.
+        zoo: Where parts are looked up; the default zoo if None.
+        plugins: Part files to offer beside the zoo, for this call.
+        overwrite: Replace the variant that is there.
+
+    Raises:
+        UsageError: no part names weights, something stands in the directory, or as ``assemble``.
+        PlmError: whatever :func:`assemble` and ``Variant.save`` raise.
+    """
+    data, target = load_spec(spec, overrides), _without_nul(directory).expanduser()
+    check_writable(target, overwrite=overwrite)
+    where_from = zoo_with(zoo, plugins)
+    require_grafts(resolve(data, where_from, name=spec_name(spec)))
+    variant = assemble(
+        spec,
+        overrides=overrides,
+        dtype=dtype,
+        init=init,
+        seed=seed,
+        zoo=where_from,
+        verify=True,
+    )
+    variant.save(target, overwrite=overwrite)
+    return variant
 
 
 def load(
@@ -184,6 +237,7 @@ class Variant:
         temperature: float = ...,
         top_p: float | None = ...,
         seed: int | None = ...,
+        allow_untrained: bool = ...,
         stream: Literal[False] = ...,
     ) -> str: ...
     @overload
@@ -201,6 +255,7 @@ class Variant:
         temperature: float = ...,
         top_p: float | None = ...,
         seed: int | None = ...,
+        allow_untrained: bool = ...,
         stream: Literal[True],
     ) -> Iterator[str]: ...
     def ask(
@@ -217,6 +272,7 @@ class Variant:
         temperature: float = 0.0,
         top_p: float | None = None,
         seed: int | None = None,
+        allow_untrained: bool = False,
         stream: bool = False,
     ) -> str | Iterator[str]:
         """Answers one question, about images and a video if there are any.
@@ -233,12 +289,14 @@ class Variant:
             temperature: 0 takes the likeliest token.
             top_p: Samples among the likeliest tokens that together reach this probability.
             seed: Of the sampling.
+            allow_untrained: Answer though a part that is needed was never trained: noise.
             stream: Give pieces of text as they come, instead of the whole answer.
 
         Raises:
             MediaError: an image or a video that cannot be read.
             UnsupportedError: a medium this variant has no part for.
-            UsageError: arguments that make no sense, or a variant without weights.
+            UsageError: arguments that make no sense, a variant without weights, or one with a part
+                on the way that nobody trained.
         """
         _require_question(question)
         content = [*_pictures(image, images), *_clip(video, start_s, end_s)]
@@ -252,6 +310,7 @@ class Variant:
             temperature=temperature,
             top_p=top_p,
             seed=seed,
+            allow_untrained=allow_untrained,
             stream=stream,
         )
 
@@ -264,6 +323,7 @@ class Variant:
         temperature: float = ...,
         top_p: float | None = ...,
         seed: int | None = ...,
+        allow_untrained: bool = ...,
         stream: Literal[False] = ...,
     ) -> str: ...
     @overload
@@ -275,6 +335,7 @@ class Variant:
         temperature: float = ...,
         top_p: float | None = ...,
         seed: int | None = ...,
+        allow_untrained: bool = ...,
         stream: bool,
     ) -> str | Iterator[str]: ...
     def chat(
@@ -285,6 +346,7 @@ class Variant:
         temperature: float = 0.0,
         top_p: float | None = None,
         seed: int | None = None,
+        allow_untrained: bool = False,
         stream: bool = False,
     ) -> str | Iterator[str]:
         """Gives the assistant's next message of a conversation.
@@ -295,10 +357,16 @@ class Variant:
             temperature: 0 takes the likeliest token.
             top_p: Samples among the likeliest tokens that together reach this probability.
             seed: Of the sampling.
+            allow_untrained: Answer though a part that is needed was never trained: noise.
             stream: Give pieces of text as they come, instead of the whole answer.
+
+        Raises:
+            UsageError: as :meth:`ask`.
         """
         self._require_weights("ask")
         batch = self.processor(conversation).to(self._device)
+        if not allow_untrained:
+            require_trained(self.receipt, media=bool(batch.media))
         tokenizer = self.processor.tokenizer
         steps = generate(
             self.model,
@@ -409,7 +477,7 @@ class Variant:
     def _write(
         self, writer: VariantWriter, tensors: Mapping[str, Tensor], receipt: Receipt
     ) -> Lock:
-        data = with_files_copied(self._tree, writer)
+        data = without_part_weights(with_files_copied(self._tree, writer))
         written = writer.tensors(tensors)
         weights = LockedWeights(
             written.sha256,

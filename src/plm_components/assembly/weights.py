@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Collection, Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from plm_components.assembly.build import placed
 from plm_components.assembly.examination import Examination, all_parts
-from plm_components.assembly.local_files import lock_localised
-from plm_components.assembly.lock import Lock, LockedWeights
+from plm_components.assembly.filling import PASSED_THROUGH, Filling, place_of, tensors_in
 from plm_components.checkpoints import (
-    LOCK_FILE,
     ModuleTensors,
     Receipt,
-    StoredTensors,
     first_few,
     first_nonfinite,
-    match_exactly,
     materialise,
     materialise_buffers,
-    open_origin,
-    parse_origin,
     receipt_of,
     set_tensor,
     tensors_of,
@@ -31,9 +25,6 @@ from plm_components.checkpoints import (
 )
 from plm_components.errors import CheckpointError, ContractError
 from plm_components.model import PerceptionLM
-
-# above this, the bytes are not read a second time to look for NaN unless asked
-SMALL_BYTES = 1 << 30
 
 
 def model_of(exam: Examination) -> PerceptionLM:
@@ -47,12 +38,18 @@ def model_of(exam: Examination) -> PerceptionLM:
 
 
 def fill_at_random(
-    model: PerceptionLM, *, device: torch.device, dtype: torch.dtype, seed: int
+    model: PerceptionLM,
+    slots: Collection[str],
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+    seed: int,
 ) -> Receipt:
-    """Gives a meta model fresh weights; the same seed gives the same ones on every device.
+    """Gives parts on meta fresh weights; the same seed gives the same ones on every device.
 
     Args:
-        model: On the meta device.
+        model: Whose parts they are.
+        slots: Which of them; the others are left alone, and draw no random number.
         device: Where the weights go.
         dtype: The model was built in.
         seed: Of all random numbers.
@@ -60,11 +57,20 @@ def fill_at_random(
     Raises:
         ContractError: a part left a tensor unfilled.
     """
-    materialise(model, "cpu")
-    with placed("cpu", dtype), torch.no_grad():
-        model.init_buffers()
-        model.init_weights(torch.Generator().manual_seed(seed))
-    left = unfilled(model)
+    generator = torch.Generator().manual_seed(seed)
+    for slot in (slot for slot in PASSED_THROUGH if slot in slots):
+        part: Any = model.get_submodule(slot)
+        materialise(part, "cpu")
+        with placed("cpu", dtype), torch.no_grad():
+            part.init_buffers()
+            part.init_weights(generator)
+        _require_filled(slot, part)
+        part.to(device)
+    return receipt_of(tensors_in(tensors_of(model), slots), f"random, seed {seed}", fresh=True)
+
+
+def _require_filled(slot: str, part: torch.nn.Module) -> None:
+    left = [f"{slot}.{name}" for name in unfilled(part)]
     if left:
         raise ContractError(
             f"Tensors that neither init_weights nor init_buffers filled: {first_few(left)}.",
@@ -72,8 +78,6 @@ def fill_at_random(
             expected="every parameter and buffer filled",
             fix="fill them in the part's init_weights, or init_buffers",
         )
-    model.to(device)
-    return receipt_of(tensors_of(model).tensors, f"random, seed {seed}", fresh=True)
 
 
 def leave_on_meta(model: PerceptionLM) -> Receipt:
@@ -82,44 +86,44 @@ def leave_on_meta(model: PerceptionLM) -> Receipt:
 
 
 def fill_from(
-    model: PerceptionLM,
-    stored: StoredTensors,
-    *,
-    device: torch.device,
-    dtype: torch.dtype,
-    look: bool,
+    model: PerceptionLM, state: ModuleTensors, filling: Filling, *, device: torch.device
 ) -> None:
-    """Gives a meta model the tensors of a file, by exact names; tensors are never held twice.
+    """Gives tensors of a meta model those of files; tensors are never held twice.
+
+    On the CPU, in the dtype of the file, a tensor is a view of the file and takes no memory.
 
     Args:
         model: On the meta device.
-        stored: Where the tensors are.
-        device: Where they go.
-        dtype: The model was built in; tensors are converted one by one.
-        look: Whether to look for NaN and infinities.
+        state: Its tensors; they decide the dtypes, and tensors are converted one by one.
+        filling: What to read.
+        device: Where the tensors go.
 
     Raises:
-        CheckpointError: names or shapes differ, or a weight is not finite.
+        CheckpointError: a weight is not finite.
     """
-    state = tensors_of(model)
-    names = match_exactly(
-        stored.shapes,
-        state.shapes,
-        ignored=state.aliases,
-        where=_place(stored),
-        fix="load them with the spec they were saved with, without overrides of the model's parts",
-    )
-    bad = _set_all(model, state, stored.read(names), device, look)
+    stored = filling.source.read(filling.names)
+    bad = _set_all(model, state, stored, device, filling.look)
     if bad:
         raise CheckpointError(
             f"{len(bad)} tensors hold NaN or infinity: {first_few(bad)}.",
-            where=_place(stored),
+            where=place_of(filling.source),
             expected="finite weights",
             fix="take an earlier checkpoint: the run that wrote this one had diverged",
         )
-    materialise_buffers(model, device)
-    with placed(device, dtype), torch.no_grad():
-        model.init_buffers()
+    for name in filling.absent:
+        zeros = torch.zeros_like(state.tensors[name], device=device, requires_grad=False)
+        set_tensor(model, state.names_of(name), zeros)
+
+
+def recompute_buffers(
+    model: PerceptionLM, slots: Collection[str], *, device: torch.device, dtype: torch.dtype
+) -> None:
+    """Fills what no file holds, in the parts whose weights were read."""
+    for slot in slots:
+        part: Any = model.get_submodule(slot)
+        materialise_buffers(part, device)
+        with placed(device, dtype), torch.no_grad():
+            part.init_buffers()
 
 
 def _set_all(
@@ -137,68 +141,6 @@ def _set_all(
         moved = tensor.to(device=device, dtype=state.tensors[name].dtype)
         set_tensor(model, state.names_of(name), moved)
     return bad
-
-
-def open_weights(exam: Examination, relative_to: Path | None) -> StoredTensors | None:
-    """The tensors a spec names, headers read; None where it names none.
-
-    Args:
-        exam: The composition.
-        relative_to: Where a relative ``plm:`` directory starts.
-
-    Raises:
-        CheckpointError: there is nothing that can be read.
-    """
-    if exam.tree.weights is None:
-        return None
-    return open_origin(parse_origin(exam.tree.weights, where="weights"), relative_to=relative_to)
-
-
-def saved_lock(stored: StoredTensors, *, verify: bool | None) -> Lock | None:
-    """The lock beside some tensors; None where there is none.
-
-    Args:
-        stored: The tensors.
-        verify: Compare the hash too; None does so below 1 GiB.
-
-    Raises:
-        CheckpointError: the tensors are not those the lock was written for.
-    """
-    path = stored.paths[0].parent / LOCK_FILE
-    if not path.is_file():
-        return None
-    lock = Lock.from_json(path.read_text("utf-8", errors="replace"), where=str(path))
-    if lock.weights is not None:
-        _require_same(stored, lock.weights, with_hash=is_worth_reading(stored, verify))
-    return lock_localised(lock, path.parent.resolve())
-
-
-def _require_same(stored: StoredTensors, saved: LockedWeights, *, with_hash: bool) -> None:
-    same = stored.num_bytes == saved.num_bytes and len(stored.shapes) == saved.num_tensors
-    if not same or (with_hash and stored.sha256() != saved.sha256):
-        raise CheckpointError(
-            "The weights are not those the lock beside them was written for.",
-            where=_place(stored),
-            expected=f"{saved.num_tensors} tensors, {saved.num_bytes:,} bytes, "
-            f"sha256 {saved.sha256[:12]}",
-            fix="copy the whole directory again from where it came",
-        )
-
-
-def is_worth_reading(stored: StoredTensors, verify: bool | None) -> bool:
-    """Whether to read all bytes once more, only to verify them."""
-    return stored.num_bytes < SMALL_BYTES if verify is None else verify
-
-
-def receipt_for(model: PerceptionLM, stored: StoredTensors, lock: Lock | None) -> Receipt:
-    """Where the tensors just read come from: what their lock says, else the place itself."""
-    if lock is not None and lock.weights is not None:
-        return lock.weights.origins.read_from(stored.origin)
-    return receipt_of(tensors_of(model).tensors, "not recorded", via=stored.origin)
-
-
-def _place(stored: StoredTensors) -> str:
-    return f"{stored.origin} ({stored.paths[0]})"
 
 
 def freeze(exam: Examination) -> None:

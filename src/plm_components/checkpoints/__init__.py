@@ -12,7 +12,6 @@ from plm_components.checkpoints.directory import (
     read_lock_text,
 )
 from plm_components.checkpoints.hf_keys import hf_keys
-from plm_components.checkpoints.llama_keys import llama_keys
 from plm_components.checkpoints.match import first_few, match_exactly
 from plm_components.checkpoints.original_keys import (
     original_changes,
@@ -21,6 +20,7 @@ from plm_components.checkpoints.original_keys import (
     original_llama_keys,
 )
 from plm_components.checkpoints.origins import Origin, open_origin, packaged_weights, parse_origin
+from plm_components.checkpoints.part_origins import OpenedPart, open_part, parse_part_origin
 from plm_components.checkpoints.plm_sizes import PLMSizes
 from plm_components.checkpoints.receipt import Receipt, ReceiptLine, receipt_of
 from plm_components.checkpoints.renamed import RenamedTensors
@@ -47,6 +47,7 @@ __all__ = [
     "HalfSplitRows",
     "InterleavedRows",
     "ModuleTensors",
+    "OpenedPart",
     "Origin",
     "PLMSizes",
     "Receipt",
@@ -62,11 +63,11 @@ __all__ = [
     "first_nonfinite",
     "hf_keys",
     "is_variant",
-    "llama_keys",
     "match_exactly",
     "materialise",
     "materialise_buffers",
     "open_origin",
+    "open_part",
     "open_tensors",
     "original_changes",
     "original_keys",
@@ -74,6 +75,7 @@ __all__ = [
     "original_llama_keys",
     "packaged_weights",
     "parse_origin",
+    "parse_part_origin",
     "read_lock_text",
     "receipt_of",
     "set_tensor",

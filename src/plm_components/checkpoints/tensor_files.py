@@ -73,6 +73,23 @@ def open_tensors(directory: Path, origin: str) -> StoredTensors:
     """
     index = directory / INDEX_FILE
     paths = _indexed_files(index) if index.is_file() else (directory / SINGLE_FILE,)
+    return _opened_together(paths, origin)
+
+
+def open_file(path: Path, origin: str) -> StoredTensors:
+    """The tensors of one safetensors file, whatever its name.
+
+    Args:
+        path: The file.
+        origin: How to call it in messages.
+
+    Raises:
+        CheckpointError: no file, a truncated file, no safetensors.
+    """
+    return _opened_together((path,), origin)
+
+
+def _opened_together(paths: tuple[Path, ...], origin: str) -> StoredTensors:
     files: dict[str, Path] = {}
     shapes: dict[str, tuple[int, ...]] = {}
     for path in paths:

@@ -3,12 +3,20 @@
 from plm_components.contracts.batch import Batch, MediaSpan
 from plm_components.contracts.decoder import Cache, Decoder, DecoderBlock, LayerCache
 from plm_components.contracts.files import CarriesFiles
+from plm_components.contracts.foreign import (
+    CheckpointHeader,
+    Reading,
+    ReadsCheckpoints,
+    refusal,
+    refuse_differing,
+)
 from plm_components.contracts.kernels import (
     Attention,
     AttentionSupport,
     Pooling,
     refuse_unsupported,
 )
+from plm_components.contracts.llama_keys import llama_keys
 from plm_components.contracts.masks import Causal, CausalCached, Documents, Full, Mask
 from plm_components.contracts.media import (
     FrameTransform,
@@ -40,6 +48,7 @@ __all__ = [
     "CarriesFiles",
     "Causal",
     "CausalCached",
+    "CheckpointHeader",
     "Decoder",
     "DecoderBlock",
     "DefaultPart",
@@ -57,6 +66,8 @@ __all__ = [
     "Peek",
     "Pooling",
     "Projector",
+    "Reading",
+    "ReadsCheckpoints",
     "Role",
     "Sample",
     "TilePlan",
@@ -66,5 +77,8 @@ __all__ = [
     "VideoReader",
     "VideoSampler",
     "VisionEncoder",
+    "llama_keys",
+    "refusal",
+    "refuse_differing",
     "refuse_unsupported",
 ]

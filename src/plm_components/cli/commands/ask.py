@@ -85,8 +85,11 @@ def _answer_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--seed", type=int, default=0, help="of sampling and of --init (default: 0)")
     group.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:1, mps")
     group.add_argument("--dtype", help="float32 or bfloat16 (default: float32, or as it was saved)")
+    group.add_argument("--init", choices=("random",), help="fill parts without weights at random")
     group.add_argument(
-        "--init", choices=("random",), help="ask a spec without weights: the answer is noise"
+        "--allow-untrained",
+        action="store_true",
+        help="ask though a part on the way was never trained: the answer is noise",
     )
 
 
@@ -94,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
     """Streams the answer."""
     messages = conversation(args.question, args.media, start_s=args.start, end_s=args.end)
     variant = _variant(args)
-    notes = [*(["random weights; the answer is noise"] if args.init else []), *variant.differences]
+    notes = [*_untrained(variant), *variant.differences]
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
     began = time.perf_counter()
@@ -104,6 +107,7 @@ def run(args: argparse.Namespace) -> int:
         temperature=args.temperature,
         top_p=args.top_p,
         seed=args.seed,
+        allow_untrained=args.allow_untrained,
         stream=True,
     )
     if args.json:
@@ -112,6 +116,11 @@ def run(args: argparse.Namespace) -> int:
     else:
         _stream(pieces)
     return 0
+
+
+def _untrained(variant: Variant) -> list[str]:
+    fresh = variant.receipt.fresh_parts
+    return [f"never trained: {', '.join(fresh)}"] if fresh else []
 
 
 def _to_dict(
