@@ -21,6 +21,7 @@ from plm_components.assembly import (
     dtype_name,
     localised,
     lock_as_saved,
+    receipt_from,
     require_grafts,
     require_installed,
     require_trained,
@@ -395,7 +396,8 @@ class Variant:
             directory: Where to; new, empty, or a variant of ours with ``overwrite``.
             overwrite: Replace the variant that is there.
             trained_by: What made the weights what they are now (``make train-tiny``), for the
-                receipt; None keeps the origins they were assembled with.
+                receipt; None keeps the origins they were assembled with, and so does a part that
+                is frozen as a whole.
 
         Returns:
             The directory.
@@ -410,7 +412,7 @@ class Variant:
         tensors = self._tensors_to_save(target)
         receipt = self.receipt
         if trained_by is not None:
-            receipt = receipt_of(tensors, trained_by)
+            receipt = self._trained(tensors, trained_by)
         try:
             with atomic_directory(target) as staging:
                 lock = self._write(VariantWriter(staging), tensors, receipt)
@@ -473,6 +475,13 @@ class Variant:
                 fix="go back to an earlier checkpoint: the run has diverged",
             )
         return tensors
+
+    def _trained(self, tensors: Mapping[str, Tensor], trained_by: str) -> Receipt:
+        """The receipt after training; a part whose parameters are all frozen keeps its lines."""
+        moving = {n.partition(".")[0] for n, p in self.model.named_parameters() if p.requires_grad}
+        lines = receipt_of(tensors, trained_by).lines
+        kept = [line for line in self.receipt.lines if line.part not in moving]
+        return receipt_from([*kept, *(line for line in lines if line.part in moving)])
 
     def _write(
         self, writer: VariantWriter, tensors: Mapping[str, Tensor], receipt: Receipt

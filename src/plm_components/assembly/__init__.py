@@ -4,6 +4,7 @@ from plm_components.assembly.assemble import Assembled, Init, Wish, assemble_tre
 from plm_components.assembly.build import BuiltParts, build, build_slot
 from plm_components.assembly.check import as_dtype, check, zoo_with
 from plm_components.assembly.devices import usable_device
+from plm_components.assembly.filling import receipt_from
 from plm_components.assembly.grafts import require_grafts
 from plm_components.assembly.local_files import (
     localised,
@@ -46,6 +47,7 @@ __all__ = [
     "localised",
     "lock_as_saved",
     "lock_of",
+    "receipt_from",
     "require_grafts",
     "require_installed",
     "require_trained",

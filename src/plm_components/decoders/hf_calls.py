@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import torch
@@ -70,13 +71,21 @@ def hidden(
         inputs_embeds=x_BLD,
         attention_mask=transformers_mask(model.config, style, x_BLD, positions_BL, mask, cache),
         position_ids=positions_BL,
-        past_key_values=None if cache is None else cache.layers,
         use_cache=cache is not None,
+        **_cache_argument(model, cache),
     )
     if cache is not None:
         cache.advance(x_BLD.shape[1])
     hidden_BLD: Tensor = outputs.last_hidden_state
     return hidden_BLD
+
+
+def _cache_argument(model: Any, cache: HFCache | None) -> dict[str, Any]:
+    """The cache under the name this model has for it: newer transformers renamed it."""
+    if cache is None:
+        return {}
+    known = inspect.signature(model.base_model.forward).parameters
+    return {"cache" if "cache" in known else "past_key_values": cache.layers}
 
 
 def logits(model: Any, hidden_BLD: Tensor) -> Tensor:

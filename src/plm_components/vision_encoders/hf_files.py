@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoModel
+from transformers.core_model_loading import revert_weight_conversion
 
 from plm_components.contracts import CheckpointHeader, Reading, refusal, refuse_differing
 from plm_components.vision_encoders.hf_families import TWO_TOWERS
@@ -70,14 +70,16 @@ def read_tower(backbone: Any, config: Any, header: CheckpointHeader) -> Reading:
     refuse_differing(
         theirs.to_dict(), config.to_dict(), options="vision_encoder.config", ignored=_NO_MATTER
     )
-    spell = _spelling(backbone.state_dict(), header)
-    names = {f"backbone.{name}": spell(name) for name in backbone.state_dict()}
-    whole = {spell(name) for name in [*_whole_tower(theirs), *_OLD_BUFFERS]}
-    beside = (name for name in header.shapes if name.startswith((*_BESIDE, *_BEHIND)))
+    whole = _written_names(_whole_tower(theirs))
+    names = _written_names(backbone)
+    prefix = _prefix(names.values(), header)
+    known = {f"{prefix}{name}" for name in [*whole.values(), *_OLD_BUFFERS]}
+    beside = {name for name in header.shapes if name.startswith((*_BESIDE, *_BEHIND))}
+    taken = {f"backbone.{name}": f"{prefix}{written}" for name, written in names.items()}
     return Reading(
         f"the vision tower of {header}" if header.model_type in TWO_TOWERS else str(header),
-        names,
-        passed_over={*whole, *beside} - set(names.values()),
+        taken,
+        passed_over=(known | beside) - set(taken.values()),
     )
 
 
@@ -101,32 +103,27 @@ def _other_tower(header: CheckpointHeader, wanted: str) -> Exception:
     )
 
 
-@dataclass(frozen=True)
-class _Spelling:
-    """How transformers wrote a tower: alone, inside two, below a head, or in an older version.
+def _written_names(model: Any) -> dict[str, str]:
+    """Our names of a model's tensors -> those transformers writes, which it renames when it reads.
 
-    Args:
-        prefix: Before every name.
-        flat: Whether the files lack the level ``model.`` that DINOv3 has in memory.
+    A tensor that it would also convert keeps its name, and will be found missing.
     """
-
-    prefix: str
-    flat: bool
-
-    def __call__(self, name: str) -> str:
-        return self.prefix + (name.removeprefix("model.") if self.flat else name)
+    tensors = dict(model.state_dict(keep_vars=True))
+    written = {id(t): name for name, t in revert_weight_conversion(model, dict(tensors)).items()}
+    return {name: written.get(id(tensor), name) for name, tensor in tensors.items()}
 
 
-def _spelling(ours: Iterable[str], header: CheckpointHeader) -> _Spelling:
-    """The one under which the checkpoint has most of our names: all, unless it is broken."""
+def _prefix(names: Iterable[str], header: CheckpointHeader) -> str:
+    """How the tower was written: alone, inside two or by an older version, or below a head.
+
+    The one under which the checkpoint has most of the names: all, unless it is broken.
+    """
+    written = list(names)
     prefixes = ("", "vision_model.", f"{header.model_type}.")
-    spellings = [_Spelling(prefix, flat) for prefix in prefixes for flat in (False, True)]
-    names = list(ours)
-    return max(spellings, key=lambda spell: sum(spell(name) in header.shapes for name in names))
+    return max(prefixes, key=lambda p: sum(f"{p}{name}" in header.shapes for name in written))
 
 
-def _whole_tower(config: Any) -> list[str]:
-    """Every tensor of the tower as published, its heads and all its layers."""
+def _whole_tower(config: Any) -> Any:
+    """The tower as published, its heads and all its layers, on the meta device."""
     with torch.device("meta"):
-        whole = AutoModel.from_config(config, trust_remote_code=False)
-    return [*whole.state_dict()]
+        return AutoModel.from_config(config, trust_remote_code=False)
