@@ -164,12 +164,6 @@ class TestAssemble:
             "  fix:      fill them in the part's init_weights, or init_buffers"
         )
 
-    @pytest.mark.parametrize("kind", ["hf", "original"])
-    def test_weights_that_this_version_cannot_read(self, kind: str) -> None:
-        with pytest.raises(ContractError) as caught:
-            plm.assemble(tiny_spec(weights=f"{kind}:facebook/Perception-LM-1B"))
-        assert caught.value.what == f"This version cannot read {kind}: weights."
-
 
 FORGETFUL = """
 import torch
@@ -706,16 +700,6 @@ class TestBrokenDirectories:
         with pytest.raises(PluginError) as caught:
             plm.load(copy)
         assert caught.value.fix == "pip install plm-gated-pool==0.3.1"
-
-    @pytest.mark.parametrize(
-        ("name", "whose"),
-        [("config.json", "a transformers directory"), ("params.json", "an original PLM directory")],
-    )
-    def test_a_directory_of_another_format(self, tmp_path: Path, name: str, whose: str) -> None:
-        (tmp_path / name).write_text("{}")
-        with pytest.raises(UnsupportedError) as caught:
-            plm.load(tmp_path)
-        assert caught.value.what == f"This looks like {whose}, which this version cannot read."
 
 
 def byte_tokenizer() -> Tokenizer:

@@ -57,6 +57,7 @@ _TABLE = {
     ("tokenizer", "tokenizers"): (
         ("hf", "HFTokenizer", "any fast tokenizer, local path or hub id"),
         ("words", "WordsTokenizer", "a closed list of words, bytes for the rest"),
+        ("tiktoken", "TiktokenTokenizer", "the tokenizer.model of PLM's original directories"),
     ),
     ("image_tiler", "image_tilers"): (
         ("plm_tiles", "PLMTilesTiler", "PLM's thumbnail and canvas of tiles"),

@@ -17,6 +17,7 @@ from plm_components.assembly import (
     LockedWeights,
     Wish,
     as_dtype,
+    assemble_published,
     assemble_tree,
     dtype_name,
     localised,
@@ -40,6 +41,7 @@ from plm_components.checkpoints import (
     first_few,
     first_nonfinite,
     read_lock_text,
+    read_published,
     receipt_of,
     tensors_of,
 )
@@ -154,10 +156,11 @@ def load(
     plugins: Iterable[str | Path] = (),
     verify: bool | None = None,
 ) -> Variant:
-    """Loads what ``Variant.save`` wrote.
+    """Loads what ``Variant.save`` wrote, or a PerceptionLM as it was published.
 
     Args:
-        path: The directory.
+        path: A directory of ours; a Hugging Face PerceptionLM (``config.json``), here or on the
+            hub (``facebook/Perception-LM-1B``); or an original one (``params.json``).
         device: Where the model goes.
         dtype: Of its parameters; what they were saved in if None.
         zoo: Where parts are looked up; the default zoo if None.
@@ -165,11 +168,15 @@ def load(
         verify: As for :func:`assemble`.
 
     Raises:
-        CheckpointError: not a whole directory of ours, or broken weights.
+        CheckpointError: not a whole directory, or broken weights.
+        UnsupportedError: a published model that our parts cannot express; says why.
         PluginError: a part is not installed here; says what to install.
     """
+    published = read_published(path)
+    if published is not None:
+        parts = zoo_with(zoo, plugins)
+        return Variant(*assemble_published(published, device, dtype, parts, verify))
     directory = Path(path).expanduser()
-    _refuse_other_formats(directory)
     text = read_lock_text(directory)
     lock = Lock.from_json(text, where=str(directory / LOCK_FILE))
     where_from = zoo_with(zoo, plugins)
@@ -194,6 +201,7 @@ class Variant:
         lock: Which distribution and version built each part.
         receipt: Where each part's tensors come from, and which were never trained.
         differences: What was built here and differs from the lock beside its weights, in words.
+        notes: What was left aside when it was loaded, in words.
         features: Features of images and videos asked about before.
     """
 
@@ -202,6 +210,7 @@ class Variant:
         self.lock: Lock = assembled.lock
         self.receipt: Receipt = assembled.receipt
         self.differences: tuple[str, ...] = assembled.differences
+        self.notes: tuple[str, ...] = assembled.notes
         self.features = FeatureCache()
         self._tree = tree
         self._processor = assembled.processor
@@ -506,25 +515,6 @@ def _directory_of(spec: object) -> Path | None:
     if isinstance(spec, str | Path) and Path(spec).suffix in (".yaml", ".yml"):
         return Path(spec).expanduser().resolve().parent
     return None
-
-
-_OTHER_FORMATS = {
-    "config.json": "a transformers directory",
-    "params.json": "an original PLM directory",
-}
-
-
-def _refuse_other_formats(directory: Path) -> None:
-    if (directory / SPEC_FILE).is_file():
-        return
-    for name, what in _OTHER_FORMATS.items():
-        if (directory / name).is_file():
-            raise UnsupportedError(
-                f"This looks like {what}, which this version cannot read.",
-                where=str(directory),
-                expected="a directory that Variant.save wrote",
-                fix="assemble a spec, or load a directory of ours",
-            )
 
 
 def _fingerprint(model: PerceptionLM) -> object:

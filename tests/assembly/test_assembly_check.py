@@ -301,9 +301,11 @@ FAULTS: dict[str, tuple[list[str], str, tuple[str, ...]]] = {
         ["weights=runs/a"],
         "'runs/a' names no weights.\n"
         "  where:    weights\n"
-        "  expected: package:<name> (weights inside this package) or plm:<directory> (saved by "
-        "Variant.save)\n"
-        "  fix:      say the kind first: plm: before a directory, package: before a name",
+        "  expected: package:<name> (weights inside this package), plm:<directory> (saved by "
+        "Variant.save), hf:<directory or hub id> or original:<directory> (a PerceptionLM as "
+        "published)\n"
+        "  fix:      say the kind first: plm:, hf: or original: before a directory, package: "
+        "before a name",
         (),
     ),
 }

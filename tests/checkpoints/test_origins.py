@@ -6,9 +6,12 @@ import pytest
 import torch
 
 from plm_components.checkpoints import Origin, open_origin, parse_origin, write_tensors
-from plm_components.errors import CheckpointError, SpecError, UnsupportedError
+from plm_components.errors import CheckpointError, SpecError
 
-READABLE = "package:<name> (weights inside this package) or plm:<directory> (saved by Variant.save)"
+READABLE = (
+    "package:<name> (weights inside this package), plm:<directory> (saved by Variant.save), "
+    "hf:<directory or hub id> or original:<directory> (a PerceptionLM as published)"
+)
 
 
 @pytest.mark.parametrize(
@@ -17,23 +20,13 @@ READABLE = "package:<name> (weights inside this package) or plm:<directory> (sav
         ("plm:runs/a", Origin("plm", "runs/a")),
         ("plm:C:/runs", Origin("plm", "C:/runs")),
         ("package:plm-tiny", Origin("package", "plm-tiny")),
+        ("hf:facebook/Perception-LM-1B", Origin("hf", "facebook/Perception-LM-1B")),
+        ("original:runs/plm", Origin("original", "runs/plm")),
     ],
 )
 def test_readable_origins(text: str, origin: Origin) -> None:
     assert parse_origin(text, where="weights") == origin
     assert str(origin) == text
-
-
-@pytest.mark.parametrize("kind", ["hf", "original"])
-def test_known_kinds_that_this_version_cannot_read(kind: str) -> None:
-    with pytest.raises(UnsupportedError) as caught:
-        parse_origin(f"{kind}:facebook/Perception-LM-1B", where="weights")
-    assert str(caught.value) == (
-        f"This version cannot read {kind}: weights.\n"
-        f"  where:    weights: {kind}:facebook/Perception-LM-1B\n"
-        f"  expected: {READABLE}\n"
-        "  fix:      set weights to one of these, or to null and say init='random'"
-    )
 
 
 @pytest.mark.parametrize("text", ["runs/a", "", "plm:", "PLM:runs/a", "s3://bucket", "hf"])
@@ -44,7 +37,8 @@ def test_nothing_is_guessed_from_a_path(text: str) -> None:
         f"{text!r} names no weights.\n"
         "  where:    projector.weights\n"
         f"  expected: {READABLE}\n"
-        "  fix:      say the kind first: plm: before a directory, package: before a name"
+        "  fix:      say the kind first: plm:, hf: or original: before a directory, package: "
+        "before a name"
     )
 
 

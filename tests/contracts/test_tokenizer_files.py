@@ -1,7 +1,8 @@
-"""tokenizer/hf over a vocabulary made here: its example needs a file that no wheel ships."""
+"""tokenizer/hf and tokenizer/tiktoken over files made here: no wheel ships any."""
 
 from __future__ import annotations
 
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -33,14 +34,26 @@ def _byte_level(path: Path, special: list[str]) -> None:
     tokenizer.save(str(path / "tokenizer.json"))
 
 
-@pytest.fixture(scope="module", params=_SPECIAL)
+def _ranks(path: Path) -> Path:
+    """256 bytes in tiktoken's format."""
+    lines = [b64encode(bytes([byte])) + b" %d\n" % byte for byte in range(256)]
+    file = path / "tokenizer.model"
+    file.write_bytes(b"".join(lines))
+    return file
+
+
+@pytest.fixture(scope="module", params=[*_SPECIAL, "tiktoken"])
 def verdicts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):
-    """Check -> result, for one template."""
+    """Check -> result, for one file."""
     path = tmp_path_factory.mktemp(request.param)
-    _byte_level(path, _SPECIAL[request.param])
-    case = Case(request.param, {"path": str(path), "template": request.param})
-    results = conformance(default_zoo().get("tokenizer", "hf"), case)
-    return {result.check: result for result in results}
+    if request.param == "tiktoken":
+        entry = default_zoo().get("tokenizer", "tiktoken")
+        case = Case("bytes", {"path": str(_ranks(path))})
+    else:
+        entry = default_zoo().get("tokenizer", "hf")
+        _byte_level(path, _SPECIAL[request.param])
+        case = Case(request.param, {"path": str(path), "template": request.param})
+    return {result.check: result for result in conformance(entry, case)}
 
 
 @pytest.mark.parametrize("check", [one.name for one in checks_for("tokenizer")])

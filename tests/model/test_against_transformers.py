@@ -1,100 +1,64 @@
-"""A whole small PLM against transformers' own, the same weights under our names."""
+"""Whole small PerceptionLMs, saved by transformers and loaded by us: the same numbers out."""
 
 from __future__ import annotations
 
+from itertools import product
+from pathlib import Path
+
+import pytest
 import torch
-from torch import Generator, Tensor
-from transformers import PerceptionLMConfig, PerceptionLMForConditionalGeneration
+from torch import Tensor
+from transformers import PerceptionLMForConditionalGeneration
 
-from plm_components.kernels.pooling.mean import MeanPooling
-from plm_components.model import PerceptionLM
-from plm_components.projectors.avg_pool_mlp import AvgPoolMLPProjector
-from plm_components.vision_encoders.timm import TimmVisionEncoder
-from small_models import small_decoder
+import plm_components as plm
+from published import ROWS, Inputs, Size, both_logits, inputs_of, save_small
 
-ARGS = {
-    "embed_dim": 32,
-    "depth": 2,
-    "num_heads": 4,
-    "use_post_transformer_norm": False,
-    "init_values": 0.1,
-    "ref_feat_shape": [4, 4],
-}
-IMAGE_ID = 58
-NAMES = {
-    "model.vision_tower.timm_model.": "vision_encoder.backbone.",
-    "model.multi_modal_projector.": "projector.",
-    "model.language_model.": "decoder.",
-    "self_attn.": "",
-    "post_attention_layernorm": "ffn_norm",
-    "input_layernorm": "attention_norm",
-}
+GRID = [Size(*size) for size in product((True, False), (True, False), (1.0, 8.0, 32.0), (1, 2))]
 
 
-def theirs() -> PerceptionLMForConditionalGeneration:
-    config = PerceptionLMConfig(
-        vision_config={
-            "model_type": "timm_wrapper",
-            "architecture": "vit_pe_core_large_patch14_336",
-            "do_pooling": True,
-            "global_pool": "",
-            "model_args": {**ARGS, "img_size": [56, 56], "global_pool": ""},
-        },
-        text_config={
-            "model_type": "llama",
-            "hidden_size": 32,
-            "num_hidden_layers": 2,
-            "vocab_size": 60,
-            "num_attention_heads": 4,
-            "num_key_value_heads": 2,
-            "intermediate_size": 48,
-            "rms_norm_eps": 1e-5,
-            "rope_parameters": {"rope_type": "default", "rope_theta": 500000.0},
-            "tie_word_embeddings": True,
-            "bos_token_id": None,
-            "eos_token_id": None,
-        },
-        projector_pooling_ratio=2,
-        image_token_id=IMAGE_ID,
-        video_token_id=59,
-        vision_use_cls_token=True,
-    )
-    torch.manual_seed(0)
-    return PerceptionLMForConditionalGeneration(config).eval()
+def cases(size: Size) -> dict[str, Inputs]:
+    """Every kind of row alone, and all of them in one batch, padded on either side."""
+    alone = {name: inputs_of([row], size) for name, row in ROWS.items()}
+    mixed = list(ROWS.values())
+    return alone | {
+        f"all rows, padded {side}": inputs_of(mixed, size, side=side, seed=1)
+        for side in ("right", "left")
+    }
 
 
-def ours_from(model: PerceptionLMForConditionalGeneration) -> PerceptionLM:
-    ours = PerceptionLM(
-        TimmVisionEncoder(
-            model="vit_pe_lang_large_patch14_448", image_size=56, model_args={**ARGS}
-        ),
-        AvgPoolMLPProjector(32, 32, pool=2, pooling=MeanPooling()),
-        small_decoder(),
-        media_token_ids=(IMAGE_ID,),
-    )
-    state: dict[str, Tensor] = {}
-    for name, tensor in model.state_dict().items():
-        for old, new in NAMES.items():
-            name = name.replace(old, new)
-        state[name.replace("mlp.", "") if name.startswith("decoder.") else name] = tensor
-    state.pop("lm_head.weight")
-    ours.load_state_dict(state, strict=True)
-    return ours.eval()
+@pytest.mark.parametrize("size", GRID, ids=str)
+def test_fp32_logits_equal_transformers(size: Size, tmp_path: Path) -> None:
+    theirs = save_small(tmp_path, size)
+    ours = plm.load(tmp_path).model
+    for name, inputs in cases(size).items():
+        expected, found = both_logits(theirs, ours, inputs)
+        scale = float(expected.abs().max())
+        assert float((found - expected).abs().max()) <= 2e-5 * scale, name
 
 
-@torch.no_grad()
-def test_logits_of_a_left_padded_batch_with_media_equal_transformers() -> None:
-    model = theirs()
-    ours = ours_from(model)
-    generator = Generator().manual_seed(0)
-    # 56 pixels, patches of 14, windows of 2: four embeddings a tile; two tiles, then one
-    pixels = torch.randn(3, 3, 56, 56, generator=generator)
-    ids = torch.randint(0, 58, (2, 16), generator=generator)
-    ids[0, 2:10], ids[1, 6:10] = IMAGE_ID, IMAGE_ID
-    mask = torch.ones_like(ids)
-    mask[1, :5] = 0
-    expected = model(input_ids=ids, pixel_values=pixels[:, None], attention_mask=mask).logits
-    found = ours(ids, pixels, mask)
-    scale = float(expected.abs().max())
-    torch.testing.assert_close(found[0], expected[0], rtol=0, atol=2e-5 * scale)
-    torch.testing.assert_close(found[1, 5:], expected[1, 5:], rtol=0, atol=2e-5 * scale)
+WIDER = {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 4, "vocab_size": 256}
+
+
+@pytest.mark.parametrize("size", [Size(), Size(False, False, 32.0, 1)], ids=str)
+def test_bf16_is_no_further_from_our_fp32_than_transformers_is(size: Size, tmp_path: Path) -> None:
+    """Rounding is a matter of luck in one model; over four of them it is not."""
+    errors = [bf16_errors(tmp_path / str(seed), size, seed) for seed in range(4)]
+    our_error, their_error = (sum(column) for column in zip(*errors, strict=True))
+    assert 0 < our_error <= their_error
+
+
+def bf16_errors(directory: Path, size: Size, seed: int) -> tuple[float, float]:
+    """Root mean squares of ours and of transformers' against our own fp32."""
+    save_small(directory, size, seed=seed, **WIDER)
+    exact = plm.load(directory, dtype="float32").model
+    ours = plm.load(directory, dtype="bfloat16").model
+    theirs = PerceptionLMForConditionalGeneration.from_pretrained(directory, dtype=torch.bfloat16)
+    inputs = inputs_of(list(ROWS.values()), size, seed=seed)
+    their_logits, our_logits = both_logits(theirs.eval(), ours, inputs)
+    with torch.no_grad():
+        right = exact(**inputs.for_us())[inputs.attention_mask.bool()]
+    return rms(our_logits - right), rms(their_logits - right)
+
+
+def rms(x: Tensor) -> float:
+    return float(x.float().square().mean().sqrt())

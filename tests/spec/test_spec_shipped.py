@@ -50,16 +50,18 @@ def test_what_is_shipped():
 @pytest.mark.parametrize(
     ("name", "encoder", "sizes", "block", "scale", "tied"),
     [
-        ("plm-1b", "large", (2048, 16), (32, 8, 8192), 32.0, True),
-        ("plm-3b", "large", (3072, 28), (24, 8, 8192), 32.0, True),
-        ("plm-8b", "gigantic", (4096, 32), (32, 8, 14336), 1.0, False),
+        ("plm-1b", (1024, 23, 4096, True), (2048, 16), (32, 8, 8192), 32.0, True),
+        ("plm-3b", (1024, 23, 4096, True), (3072, 28), (24, 8, 8192), 32.0, True),
+        ("plm-8b", (1536, 47, 8960, False), (4096, 32), (32, 8, 14336), 1.0, False),
     ],
 )
 def test_the_published_sizes(name, encoder, sizes, block, scale, tied):
     """As the paper (arXiv 2504.13180) and its public configurations say."""
     spec = load_spec(name)
     decoder = spec["decoder"]
-    assert spec["vision_encoder"]["model"] == f"vit_pe_lang_{encoder}_patch14_448"
+    tower = {"class_token": True, **spec["vision_encoder"]}
+    assert (tower["type"], tower["num_heads"]) == ("pe", 16)
+    assert tuple(tower[k] for k in ("dim", "num_layers", "ffn_dim", "class_token")) == encoder
     assert (decoder["dim"], decoder["num_layers"]) == sizes
     assert tuple(decoder["block"][k] for k in ("num_heads", "num_kv_heads", "ffn_dim")) == block
     assert (decoder["rope_scale_factor"], decoder["tie_embeddings"]) == (scale, tied)

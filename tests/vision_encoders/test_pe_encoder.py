@@ -336,7 +336,7 @@ def test_published_sizes_have_timms_tensors(model, options, parameters, tensors)
 
 
 def test_plm_1b_has_its_published_size_with_it():
-    report = plm.check("plm-1b", overrides=["vision_encoder=pe"])
+    report = plm.check("plm-1b")
     assert report.ok, report
     assert report.totals.parameters == 1_533_524_992
 

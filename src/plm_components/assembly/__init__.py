@@ -21,6 +21,7 @@ from plm_components.assembly.lock import (
     require_installed,
 )
 from plm_components.assembly.promises import dtype_name
+from plm_components.assembly.published import assemble_published
 from plm_components.assembly.report import Report, Row, Totals
 from plm_components.assembly.unfit import UnfitError
 from plm_components.assembly.untrained import require_trained
@@ -38,6 +39,7 @@ __all__ = [
     "UnfitError",
     "Wish",
     "as_dtype",
+    "assemble_published",
     "assemble_tree",
     "build",
     "build_slot",

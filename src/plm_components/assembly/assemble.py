@@ -66,6 +66,7 @@ class Assembled:
         lock: Of the parts, and of the weights where they have one.
         receipt: Of the tensors.
         differences: Between the lock beside the weights and what was built here, in words.
+        notes: What was left aside when the weights were read, in words.
     """
 
     model: PerceptionLM
@@ -73,6 +74,7 @@ class Assembled:
     lock: Lock
     receipt: Receipt
     differences: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def assemble_tree(tree: SpecTree, zoo: Zoo, wish: Wish) -> Assembled:
@@ -112,7 +114,16 @@ def _with_weights(
     rest = [slot for slot in MODULE_SLOTS if slot not in grafted_slots(exam.tree)]
     fillings, text = [*grafts], exam.tree.weights
     if text is not None and rest:
-        whole = open_whole(text, state, rest, lock=lock, relative_to=base, verify=wish.verify)
+        blocks = exam.parts.instances.get("decoder.block", [])
+        whole = open_whole(
+            text,
+            state,
+            rest,
+            lock=lock,
+            head_dim=blocks[0].head_dim if blocks else 1,
+            relative_to=base,
+            verify=wish.verify,
+        )
         fillings.append(whole)
     for filling in fillings:
         fill_from(model, state, filling, device=wish.device)
@@ -124,7 +135,8 @@ def _with_weights(
     recorded = [filling.recorded for filling in fillings if filling.recorded is not None]
     differences = tuple(words for filling in fillings for words in filling.differences)
     whole_lock = lock.with_weights(recorded[0]) if recorded else lock
-    return Assembled(model, processor, whole_lock, receipt_from(lines), differences)
+    notes = tuple(words for filling in fillings for words in filling.notes)
+    return Assembled(model, processor, whole_lock, receipt_from(lines), differences, notes)
 
 
 def require_init(tree: SpecTree, init: object) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import Tensor
@@ -12,14 +12,20 @@ from plm_components.assembly.build import MODULE_SLOTS
 from plm_components.assembly.lock import Lock, LockedWeights, compare
 from plm_components.assembly.stored_lock import is_worth_reading, saved_lock
 from plm_components.checkpoints import (
+    PUBLISHED,
     ModuleTensors,
+    Origin,
     Receipt,
     ReceiptLine,
     TensorSource,
+    first_few,
     match_exactly,
     open_origin,
+    open_published,
     parse_origin,
+    plm_sizes,
     receipt_of,
+    require_plm,
 )
 
 # MODULE_SLOTS is the order in which parts can be wired
@@ -39,6 +45,7 @@ class Filling:
         lines: For the receipt.
         differences: Between the lock beside the tensors and what was built here, in words.
         recorded: What that lock says of the tensors, if they are all that a model has.
+        notes: What was left aside, in words.
     """
 
     slots: tuple[str, ...]
@@ -49,6 +56,7 @@ class Filling:
     lines: tuple[ReceiptLine, ...]
     differences: tuple[str, ...] = ()
     recorded: LockedWeights | None = None
+    notes: tuple[str, ...] = ()
 
 
 def open_whole(
@@ -57,6 +65,7 @@ def open_whole(
     slots: Collection[str],
     *,
     lock: Lock,
+    head_dim: int,
     relative_to: Path | None,
     verify: bool | None,
 ) -> Filling:
@@ -67,18 +76,23 @@ def open_whole(
         state: Tensors of the whole model.
         slots: Whose are wanted; those of other slots may be there, and are passed over.
         lock: Of what was built here.
-        relative_to: Where a relative ``plm:`` directory starts.
+        head_dim: Of the decoder's blocks, which decides the key map of a published PerceptionLM.
+        relative_to: Where a relative directory starts.
         verify: Whether to hash and to look for NaN; None by size.
 
     Raises:
         CheckpointError: there is nothing that can be read, or names or shapes differ.
+        UnsupportedError: weights of a published PerceptionLM, for parts that are none of its.
     """
-    stored = open_origin(parse_origin(text, where="weights"), relative_to=relative_to)
+    origin = parse_origin(text, where="weights")
+    if origin.kind in PUBLISHED:
+        return _open_published(origin, state, slots, head_dim, relative_to, verify)
+    stored = open_origin(origin, relative_to=relative_to)
     saved = saved_lock(stored, verify=verify)
     unwanted = [name for name in stored.shapes if slot_of(name) in {*MODULE_SLOTS} - {*slots}]
     names = match_exactly(
         stored.shapes,
-        {name: shape for name, shape in state.shapes.items() if slot_of(name) in slots},
+        _wanted(state, slots),
         ignored={*state.aliases, *unwanted},
         where=place_of(stored),
         fix="load them with the spec they were saved with, without overrides of the model's parts",
@@ -93,6 +107,45 @@ def open_whole(
         () if saved is None else tuple(compare(saved, lock)),
         None if saved is None or len(slots) < len(MODULE_SLOTS) else saved.weights,
     )
+
+
+def _open_published(
+    origin: Origin,
+    state: ModuleTensors,
+    slots: Collection[str],
+    head_dim: int,
+    relative_to: Path | None,
+    verify: bool | None,
+) -> Filling:
+    """A PerceptionLM of another format, by the key map of its sizes."""
+    sizes, wanted = plm_sizes(state.shapes, head_dim=head_dim), _wanted(state, slots)
+    opened = open_published(origin, sizes, relative_to=relative_to)
+    known = {name: theirs for name, theirs in opened.names.items() if slot_of(name) in slots}
+    require_plm(wanted, known, where="weights", kind=f"{origin.kind}:")
+    others = [theirs for name, theirs in opened.names.items() if name not in known]
+    chosen = replace(opened, names=known, may_have={*opened.may_have, *others})
+    names = chosen.match(
+        wanted,
+        where=place_of(opened),
+        fix="load the directory by itself (plm.load), or mend the spec: its configuration and "
+        "its weights say different things",
+    )
+    lines = receipt_of(tensors_in(state, slots), opened.origin).lines
+    aside = opened.left_aside
+    notes = f"tensors of the files that the model does not have: {first_few(aside)}"
+    return Filling(
+        tuple(slots),
+        chosen,
+        names,
+        (),
+        is_worth_reading(opened, verify),
+        lines,
+        notes=(notes,) if aside else (),
+    )
+
+
+def _wanted(state: ModuleTensors, slots: Collection[str]) -> dict[str, tuple[int, ...]]:
+    return {name: shape for name, shape in state.shapes.items() if slot_of(name) in slots}
 
 
 def _lines(

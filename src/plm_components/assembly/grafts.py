@@ -19,8 +19,8 @@ from plm_components.checkpoints import (
     OpenedPart,
     ReceiptLine,
     RenamedTensors,
+    StoredTensors,
     first_few,
-    match_exactly,
     open_part,
     parse_part_origin,
     receipt_of,
@@ -117,8 +117,13 @@ def _open_graft(
         if saved is not None:
             _require_same_part(saved, lock, slot)
         reading = _reading(exam, slot, opened, wanted)
-        source = RenamedTensors(opened.stored, _from_root(slot, reading.names))
-        names = _match(source, wanted, reading, slot, state)
+        source = _seen(opened.stored, reading, slot, state)
+        names = source.match(
+            wanted,
+            may_be_absent={f"{slot}.{name}" for name in reading.may_be_absent},
+            where=str(source.paths[0]),
+            fix=f"give {slot} in the spec the sizes of the checkpoint, or name other weights",
+        )
     except PlmError as error:
         raise _relocated(error, where) from error
     look = is_worth_reading(opened.stored, verify)
@@ -159,26 +164,12 @@ def _asked(part: ReadsCheckpoints, header: CheckpointHeader) -> Reading:
         ) from error
 
 
-def _match(
-    source: RenamedTensors,
-    wanted: Mapping[str, tuple[int, ...]],
-    reading: Reading,
-    slot: str,
-    state: ModuleTensors,
-) -> tuple[str, ...]:
-    stored = source.source.shapes
-    return match_exactly(
-        {**source.shapes, **{name: stored[name] for name in source.unnamed}},
-        wanted,
-        may_be_absent=_from_root(slot, dict.fromkeys(reading.may_be_absent, "")),
-        ignored={*reading.passed_over, *state.aliases},
-        where=str(source.paths[0]),
-        fix=f"give {slot} in the spec the sizes of the checkpoint, or name other weights",
-    )
-
-
-def _from_root(slot: str, names: Mapping[str, str]) -> dict[str, str]:
-    return {f"{slot}.{ours}": theirs for ours, theirs in names.items()}
+def _seen(
+    stored: StoredTensors, reading: Reading, slot: str, state: ModuleTensors
+) -> RenamedTensors:
+    """The checkpoint under the model's names."""
+    names = {f"{slot}.{ours}": theirs for ours, theirs in reading.names.items()}
+    return RenamedTensors(stored, names, may_have={*reading.passed_over, *state.aliases})
 
 
 def _lines(
@@ -197,7 +188,7 @@ def _lines(
     taken = source.sha256() if filling.look else None
     origin = f"{what} ({text})" if what else f"not recorded ({text})"
     lines = [
-        replace(line, sha256=taken, passed_over=len(source.unnamed))
+        replace(line, sha256=taken, passed_over=len(source.left_aside))
         for line in receipt_of(_chosen(state, filling.names), origin).lines
     ]
     if filling.absent:

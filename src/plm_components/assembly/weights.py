@@ -30,9 +30,11 @@ from plm_components.model import PerceptionLM
 def model_of(exam: Examination) -> PerceptionLM:
     """The model of an examined composition, still on the meta device."""
     parts = exam.parts
-    ids = () if parts.tokenizer is None else tuple(parts.tokenizer.media_token_ids.values())
+    ids = set(exam.tree.media_token_ids)
+    if parts.tokenizer is not None:
+        ids.update(parts.tokenizer.media_token_ids.values())
     model = PerceptionLM(
-        parts.vision_encoder, parts.projector, parts.decoder, media_token_ids=sorted(set(ids))
+        parts.vision_encoder, parts.projector, parts.decoder, media_token_ids=sorted(ids)
     )
     return model.eval()
 

@@ -11,6 +11,7 @@ from plm_components.checkpoints.directory import (
     is_variant,
     read_lock_text,
 )
+from plm_components.checkpoints.formats import read_published
 from plm_components.checkpoints.hf_keys import hf_keys
 from plm_components.checkpoints.match import first_few, match_exactly
 from plm_components.checkpoints.original_keys import (
@@ -19,9 +20,18 @@ from plm_components.checkpoints.original_keys import (
     original_llama_changes,
     original_llama_keys,
 )
-from plm_components.checkpoints.origins import Origin, open_origin, packaged_weights, parse_origin
+from plm_components.checkpoints.origins import (
+    PUBLISHED,
+    Origin,
+    open_origin,
+    open_published,
+    packaged_weights,
+    parse_origin,
+)
 from plm_components.checkpoints.part_origins import OpenedPart, open_part, parse_part_origin
-from plm_components.checkpoints.plm_sizes import PLMSizes
+from plm_components.checkpoints.pickled import PickledTensors, open_pickled
+from plm_components.checkpoints.plm_sizes import PLMSizes, plm_sizes, require_plm
+from plm_components.checkpoints.published import Published
 from plm_components.checkpoints.receipt import Receipt, ReceiptLine, receipt_of
 from plm_components.checkpoints.renamed import RenamedTensors
 from plm_components.checkpoints.source import TensorSource
@@ -42,6 +52,7 @@ from plm_components.checkpoints.tied import (
 
 __all__ = [
     "LOCK_FILE",
+    "PUBLISHED",
     "SPEC_FILE",
     "Change",
     "HalfSplitRows",
@@ -50,6 +61,8 @@ __all__ = [
     "OpenedPart",
     "Origin",
     "PLMSizes",
+    "PickledTensors",
+    "Published",
     "Receipt",
     "ReceiptLine",
     "RenamedTensors",
@@ -68,6 +81,8 @@ __all__ = [
     "materialise_buffers",
     "open_origin",
     "open_part",
+    "open_pickled",
+    "open_published",
     "open_tensors",
     "original_changes",
     "original_keys",
@@ -76,8 +91,11 @@ __all__ = [
     "packaged_weights",
     "parse_origin",
     "parse_part_origin",
+    "plm_sizes",
     "read_lock_text",
+    "read_published",
     "receipt_of",
+    "require_plm",
     "set_tensor",
     "tensors_of",
     "unfilled",

@@ -1,45 +1,45 @@
-"""A directory of this machine, or the snapshot of a hub repository: weights and configuration."""
+"""Where a directory of weights is: here, or a repository of the Hugging Face hub."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
 from plm_components.errors import CheckpointError
 
-_WANTED = ["config.json", "*.safetensors", "*.safetensors.index.json"]
+# an owner and a name; a path that is here, or begins as one, is never a hub id
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+# what a PerceptionLM is made of; the original's directory inside is downloaded by nobody
+_WANTED = ("*.json", "*.safetensors", "*.jinja")
+_UNWANTED = ("original/*",)
 
 
-def local_directory(rest: str, relative_to: Path | None) -> Path:
-    """The directory that an entry names: one of this machine, else a hub id.
+def is_hub_id(text: str) -> bool:
+    """Whether a text names a repository: ``owner/name``, and no directory of that name is here."""
+    begins_here = text.startswith((".", "/", "~"))
+    return not begins_here and _HUB_ID.fullmatch(text) is not None and not Path(text).exists()
 
-    Args:
-        rest: What stands behind the kind: a path, or ``owner/name``.
-        relative_to: Where a relative path starts; the working directory if None.
+
+def hub_directory(repository: str) -> Path:
+    """The files of a repository, from the cache or the network.
 
     Raises:
-        CheckpointError: neither, or the hub cannot be reached and nothing is cached.
+        CheckpointError: it cannot be had.
     """
-    directory = (relative_to or Path()) / Path(rest).expanduser()
-    if directory.is_dir():
-        return directory
-    if directory.exists() or rest.startswith((".", "/", "~")) or rest.count("/") != 1:
-        raise _nothing(directory, "There is no such directory of weights.")
+    from huggingface_hub import snapshot_download
+
     try:
-        return Path(snapshot_download(rest, allow_patterns=_WANTED))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        reason = " ".join(str(error).split())
-        raise _nothing(
-            directory, f"There is no directory {rest}, and the hub says: {reason}."
-        ) from (error)
-
-
-def _nothing(directory: Path, what: str) -> CheckpointError:
-    return CheckpointError(
-        what.replace("..", "."),
-        where=str(directory),
-        expected="a directory with config.json and safetensors, or the id of one on the hub",
-        fix="check the path; relative ones start at the spec's file",
-    )
+        found = snapshot_download(
+            repository, allow_patterns=list(_WANTED), ignore_patterns=list(_UNWANTED)
+        )
+    # the hub's client raises its own errors, the network's, and OSError
+    except Exception as error:
+        first_line = (str(error).splitlines() or [""])[0]
+        raise CheckpointError(
+            f"The weights cannot be fetched ({type(error).__name__}: {first_line}).",
+            where=repository,
+            expected="a directory here, or a hub repository within reach",
+            fix=f"check the name and the network (and hf auth login, if it is gated), or fetch it "
+            f"elsewhere and load the directory: hf download {repository}",
+        ) from error
+    return Path(found)

@@ -7,11 +7,21 @@ from importlib import resources
 from pathlib import Path
 from typing import NoReturn
 
+from plm_components.checkpoints.hf_plm import open_hf
+from plm_components.checkpoints.hub import hub_directory, is_hub_id
+from plm_components.checkpoints.original_plm import open_original
+from plm_components.checkpoints.plm_sizes import PLMSizes
+from plm_components.checkpoints.renamed import RenamedTensors
 from plm_components.checkpoints.tensor_files import StoredTensors, open_tensors
-from plm_components.errors import CheckpointError, SpecError, UnsupportedError
+from plm_components.errors import CheckpointError, SpecError
 
-READABLE = "package:<name> (weights inside this package) or plm:<directory> (saved by Variant.save)"
-_NOT_YET = ("hf", "original")
+READABLE = (
+    "package:<name> (weights inside this package), plm:<directory> (saved by Variant.save), "
+    "hf:<directory or hub id> or original:<directory> (a PerceptionLM as published)"
+)
+# formats with names of their own; the others have ours
+PUBLISHED = ("hf", "original")
+_KINDS = ("package", "plm", *PUBLISHED)
 
 
 @dataclass(frozen=True)
@@ -19,8 +29,8 @@ class Origin:
     """A parsed ``weights:`` entry.
 
     Args:
-        kind: ``package`` or ``plm``.
-        rest: A name of the package's weights, or a directory.
+        kind: ``package``, ``plm``, ``hf`` or ``original``.
+        rest: A name of the package's weights, a directory, or for ``hf`` a hub id.
     """
 
     kind: str
@@ -39,48 +49,68 @@ def parse_origin(text: str, *, where: str) -> Origin:
 
     Raises:
         SpecError: no such kind of weights.
-        UnsupportedError: a kind this version cannot read.
     """
-    kind, colon, rest = text.partition(":")
-    if kind in _NOT_YET and colon:
-        raise UnsupportedError(
-            f"This version cannot read {kind}: weights.",
-            where=f"{where}: {text}",
-            expected=READABLE,
-            fix="set weights to one of these, or to null and say init='random'",
-        )
-    if kind not in ("package", "plm") or not rest:
+    kind, _, rest = text.partition(":")
+    if kind not in _KINDS or not rest:
         raise SpecError(
             f"{text!r} names no weights.",
             where=where,
             expected=READABLE,
-            fix="say the kind first: plm: before a directory, package: before a name",
+            fix="say the kind first: plm:, hf: or original: before a directory, package: before a "
+            "name",
         )
     return Origin(kind, rest)
 
 
 def open_origin(origin: Origin, *, relative_to: Path | None = None) -> StoredTensors:
-    """Opens the tensors an entry names; reads headers only.
+    """Opens tensors that have our names; reads headers only.
 
     Args:
-        origin: What to open.
-        relative_to: Directory that a relative ``plm:`` path starts from; the working directory if
-            None.
+        origin: What to open, of kind ``package`` or ``plm``.
+        relative_to: Directory that a relative path starts from; the working directory if None.
 
     Raises:
         CheckpointError: nothing there, or nothing that can be read.
     """
     if origin.kind == "package":
         return open_tensors(packaged_weights(origin.rest), str(origin))
+    directory = _directory(origin, relative_to)
+    return open_tensors(directory, f"plm:{directory}")
+
+
+def open_published(
+    origin: Origin, sizes: PLMSizes, *, relative_to: Path | None = None
+) -> RenamedTensors:
+    """Opens the tensors of a published PerceptionLM under our names; reads headers only.
+
+    Args:
+        origin: What to open, of kind ``hf`` or ``original``.
+        sizes: Of the model that wants them.
+        relative_to: Directory that a relative path starts from; the working directory if None.
+
+    Raises:
+        CheckpointError: nothing there, or nothing that can be read.
+    """
+    if origin.kind == "hf":
+        if is_hub_id(origin.rest) and not ((relative_to or Path()) / origin.rest).is_dir():
+            return open_hf(hub_directory(origin.rest), str(origin), sizes)
+        directory = _directory(origin, relative_to)
+        return open_hf(directory, f"hf:{directory}", sizes)
+    directory = _directory(origin, relative_to)
+    return open_original(directory, f"original:{directory}", sizes)
+
+
+def _directory(origin: Origin, relative_to: Path | None) -> Path:
     directory = (relative_to or Path()) / Path(origin.rest).expanduser()
     if not directory.is_dir():
+        wanted = "that Variant.save wrote" if origin.kind == "plm" else "of published weights"
         raise CheckpointError(
             "There is no such directory of weights.",
             where=str(directory),
-            expected="a directory that Variant.save wrote",
-            fix="check the path in weights: plm:<directory>",
+            expected=f"a directory {wanted}",
+            fix=f"check the path in weights: {origin.kind}:<directory>",
         )
-    return open_tensors(directory, f"plm:{directory}")
+    return directory
 
 
 def packaged_weights(name: str) -> Path:

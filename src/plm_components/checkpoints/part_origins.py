@@ -6,14 +6,14 @@ that contradict the kind, or each other, are refused with their own words, never
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from plm_components.checkpoints.directory import LOCK_FILE, SPEC_FILE
-from plm_components.checkpoints.hub import local_directory
+from plm_components.checkpoints.hub import hub_directory, is_hub_id
 from plm_components.checkpoints.origins import Origin, open_origin
+from plm_components.checkpoints.settings import read_json
 from plm_components.checkpoints.tensor_files import StoredTensors, open_file, open_tensors
 from plm_components.contracts import CheckpointHeader
 from plm_components.errors import CheckpointError, SpecError
@@ -111,11 +111,24 @@ def _open_foreign(
         config = _config(path.parent / CONFIG_FILE) if path.parent != Path() else {}
         config = config if config.get("architecture") else {}
     else:
-        directory = local_directory(origin.rest, relative_to)
+        directory = _directory(origin, path)
         config = _config(directory / CONFIG_FILE)
         _require_kind(kind, config, directory, origin)
         stored = open_tensors(directory, str(origin))
     return OpenedPart(stored, CheckpointHeader(kind, config, stored.shapes))
+
+
+def _directory(origin: Origin, path: Path) -> Path:
+    if path.is_dir():
+        return path
+    if not path.exists() and is_hub_id(origin.rest):
+        return hub_directory(origin.rest)
+    raise CheckpointError(
+        "This is a file." if path.exists() else "There is no such directory of weights.",
+        where=str(path),
+        expected="a directory with config.json and safetensors, or the id of one on the hub",
+        fix="check the path; a relative one starts at the spec's file",
+    )
 
 
 def _require_kind(kind: str, config: dict[str, Any], directory: Path, origin: Origin) -> None:
@@ -136,18 +149,5 @@ def _require_kind(kind: str, config: dict[str, Any], directory: Path, origin: Or
 
 
 def _config(path: Path) -> dict[str, Any]:
-    """What a config.json says; empty where there is none."""
-    if not path.is_file():
-        return {}
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(config, dict):
-            raise TypeError(f"a {type(config).__name__}")
-    except (ValueError, TypeError, RecursionError, OSError) as error:
-        raise CheckpointError(
-            f"The configuration cannot be read: {error}.",
-            where=str(path),
-            expected="a JSON object",
-            fix="copy it again from where it came",
-        ) from error
-    return config
+    """What a config.json says, whatever its kind; empty where there is none."""
+    return read_json(path) if path.is_file() else {}

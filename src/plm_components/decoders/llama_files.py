@@ -49,7 +49,10 @@ def _llama_in(header: CheckpointHeader) -> tuple[str, Mapping[str, Any]]:
     config = header.config
     if header.model_type == "perception_lm":
         text = config.get("text_config")
-        config = text if isinstance(text, Mapping) else {}
+        text = text if isinstance(text, Mapping) else {}
+        # the whole model's own word on its head counts, as in transformers
+        key = "tie_word_embeddings"
+        config = {**text, **({key: config[key]} if key in config else {})}
     if header.kind != "hf" or config.get("model_type") != "llama":
         raise refusal(
             f"This is {header}, not a Llama.",

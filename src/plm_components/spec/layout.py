@@ -34,4 +34,4 @@ SPEC_SLOTS: dict[str, SpecSlot] = {
     "video_reader": SpecSlot("video_reader", required=False),
 }
 
-TOP_KEYS = ("plm", "base", *SPEC_SLOTS, "weights")
+TOP_KEYS = ("plm", "base", *SPEC_SLOTS, "media_token_ids", "weights")

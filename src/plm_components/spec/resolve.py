@@ -43,11 +43,14 @@ def resolve(spec: Source, zoo: Zoo | None = None, *, name: str | None = None) ->
         if written is not None:
             canonical[slot] = written
     weights = resolver.reserved(data, "weights", str | None, "")
+    media_ids = resolver.reserved(data, "media_token_ids", list[int] | None, "")
     if resolver.faults:
         raise SpecError.of(resolver.faults, spec=name)
+    if media_ids:
+        canonical["media_token_ids"] = list(media_ids)
     if weights is not None:
         canonical["weights"] = weights
-    return SpecTree(parts, weights, canonical, name)
+    return SpecTree(parts, weights, canonical, name, tuple(media_ids or ()))
 
 
 def resolve_part(

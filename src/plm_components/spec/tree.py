@@ -45,9 +45,12 @@ class SpecTree:
         weights: Where the whole model's weights come from, as the spec says it.
         data: The spec in canonical form: ``load_spec`` reads it back equal.
         name: What the spec is called, where that is known.
+        media_token_ids: Ids that stand for media beside those its tokenizer writes: other
+            programs' prompts have others, and a model may come without a tokenizer.
     """
 
     parts: dict[str, Part | None]
     weights: str | None
     data: dict[str, Any]
     name: str | None = None
+    media_token_ids: tuple[int, ...] = ()
