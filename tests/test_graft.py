@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from collections.abc import Callable
@@ -220,12 +221,13 @@ def test_the_parts_of_a_perception_lm(tmp_path: Path, kind: str, encoder: dict[s
     assert_equal_logits(ours(IDS), model)
 
 
-class TestOfOurOwn:
-    @pytest.fixture(scope="class")
-    def trained(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        variant = plm.assemble(tiny_spec(), init="random", seed=3)
-        return variant.save(tmp_path_factory.mktemp("trained") / "one", trained_by="make one")
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    variant = plm.assemble(tiny_spec(), init="random", seed=3)
+    return variant.save(tmp_path_factory.mktemp("trained") / "one", trained_by="make one")
 
+
+class TestOfOurOwn:
     def test_one_part_of_a_saved_variant(self, trained: Path) -> None:
         variant = assemble(projector={"type": "avg_pool_mlp", "weights": f"plm:{trained}"})
         expected = load_file(trained / "model.safetensors")
@@ -406,32 +408,36 @@ class TestAPluginsPart:
         )
 
 
+@pytest.fixture(scope="module")
+def llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("llama")
+    files.llama(path, tied=True, rope=files.PLAIN_ROPE)
+    return path
+
+
+@pytest.fixture(scope="module")
+def siglip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("siglip")
+    files.siglip(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def spec(llama: Path, siglip: Path) -> dict[str, Any]:
+    return tiny_spec(
+        vision_encoder={**tower("siglip_vision_model"), "weights": f"hf:{siglip}"},
+        decoder={**native(), "weights": f"hf:{llama}"},
+    )
+
+
+@pytest.fixture(scope="module")
+def saved(spec: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("grafted") / "one"
+    plm.graft(spec, path, init="random", seed=5)
+    return path
+
+
 class TestTheVariant:
-    @pytest.fixture(scope="class")
-    def llama(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        path = tmp_path_factory.mktemp("llama")
-        files.llama(path, tied=True, rope=files.PLAIN_ROPE)
-        return path
-
-    @pytest.fixture(scope="class")
-    def siglip(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        path = tmp_path_factory.mktemp("siglip")
-        files.siglip(path)
-        return path
-
-    @pytest.fixture(scope="class")
-    def spec(self, llama: Path, siglip: Path) -> dict[str, Any]:
-        return tiny_spec(
-            vision_encoder={**tower("siglip_vision_model"), "weights": f"hf:{siglip}"},
-            decoder={**native(), "weights": f"hf:{llama}"},
-        )
-
-    @pytest.fixture(scope="class")
-    def saved(self, spec: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
-        path = tmp_path_factory.mktemp("grafted") / "one"
-        plm.graft(spec, path, init="random", seed=5)
-        return path
-
     def test_the_lock_says_where_each_tensor_came_from(
         self, saved: Path, llama: Path, siglip: Path
     ) -> None:
@@ -500,6 +506,4 @@ class TestTheVariant:
 
 
 def _sha256(path: Path) -> str:
-    import hashlib
-
     return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -50,21 +50,22 @@ def test_a_clip_given_as_siglip(clip: Path) -> None:
         "This is a clip checkpoint (CLIPModel), not a siglip_vision_model.\n"
         f"  where:    vision_encoder.weights: hf:{clip}\n"
         "  expected: a checkpoint with a siglip_vision_model tower\n"
-        "  fix:      name weights of a siglip_vision_model, or give vision_encoder.config the tower "
-        "of this one"
+        "  fix:      name weights of a siglip_vision_model, or give vision_encoder.config the "
+        "tower of this one"
     )
 
 
 def test_it_is_named_before_anything_is_allocated(clip: Path) -> None:
     # fresh, this decoder alone would take 32 GB
+    spec = {"plm": 1, "base": "plm-8b", "tokenizer": tiny_spec()["tokenizer"]}
     overrides = [f"vision_encoder.weights=hf:{clip}"]
     with pytest.raises(plm.PlmError) as caught:
-        plm.assemble("plm-8b", overrides=overrides, init="random")
+        plm.assemble(spec, overrides=overrides, init="random")
     assert str(caught.value) == (
         "This is a clip checkpoint (CLIPModel), in which there is no timm backbone.\n"
         f"  where:    vision_encoder.weights: hf:{clip}\n"
-        "  expected: a timm checkpoint (timm:<file or directory>), or a transformers directory that "
-        "holds a timm tower: a perception_lm or a timm_wrapper\n"
+        "  expected: a timm checkpoint (timm:<file or directory>), or a transformers directory "
+        "that holds a timm tower: a perception_lm or a timm_wrapper\n"
         "  fix:      name weights of a timm backbone, or choose vision_encoder=hf for this "
         "checkpoint"
     )

@@ -51,7 +51,7 @@ def require_grafts(tree: SpecTree) -> None:
     if not grafted_slots(tree) and not unreadable_weights(tree):
         raise UsageError(
             "No part of the spec names weights.",
-            where=tree.name,
+            where=tree.name or "the spec",
             expected=f"one of: {', '.join(f'{slot}.weights' for slot in PASSED_THROUGH)}",
             fix="add, say, vision_encoder.weights=hf:<directory>",
         )

@@ -108,9 +108,10 @@ def _written_names(model: Any) -> dict[str, str]:
 
     A tensor that it would also convert keeps its name, and will be found missing.
     """
-    tensors = dict(model.state_dict(keep_vars=True))
-    written = {id(t): name for name, t in revert_weight_conversion(model, dict(tensors)).items()}
-    return {name: written.get(id(tensor), name) for name, tensor in tensors.items()}
+    tensors: dict[str, Any] = dict(model.state_dict(keep_vars=True))
+    reverted: dict[str, Any] = revert_weight_conversion(model, dict(tensors))
+    written = {id(tensor): name for name, tensor in reverted.items()}
+    return {name: written.get(id(tensor), str(name)) for name, tensor in tensors.items()}
 
 
 def _prefix(names: Iterable[str], header: CheckpointHeader) -> str:
