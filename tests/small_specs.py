@@ -5,6 +5,8 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
+import plm_components as plm
+
 WORDS = ["what", "moves", "the", "red", "circle", "left"]
 
 _TINY: dict[str, Any] = {
@@ -35,3 +37,8 @@ _TINY: dict[str, Any] = {
 def tiny_spec(**slots: Any) -> dict[str, Any]:
     """A fresh copy; keyword arguments replace whole slots."""
     return {**deepcopy(_TINY), **slots}
+
+
+def ask(variant: plm.Variant, question: Any, **options: Any) -> Any:
+    """Asks a variant of random weights, which refuses unless that is said aloud."""
+    return variant.ask(question, allow_untrained=True, **options)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from plm_components.assembly.check import check
     from plm_components.errors import PlmError
-    from plm_components.variant import Variant, assemble, load
+    from plm_components.variant import Variant, assemble, graft, load
     from plm_components.zoo import Component, Zoo, hookimpl, list_components
 
 __version__ = "0.1.0"
@@ -23,6 +23,7 @@ _HOMES = {
     "Zoo": "zoo",
     "assemble": "variant",
     "check": "assembly",
+    "graft": "variant",
     "hookimpl": "zoo",
     "list_components": "zoo",
     "load": "variant",
@@ -36,6 +37,7 @@ __all__ = [
     "__version__",
     "assemble",
     "check",
+    "graft",
     "hookimpl",
     "list_components",
     "load",

@@ -21,9 +21,13 @@ from plm_components.assembly import (
     dtype_name,
     localised,
     lock_as_saved,
+    receipt_from,
+    require_grafts,
     require_installed,
+    require_trained,
     usable_device,
     with_files_copied,
+    without_part_weights,
     zoo_with,
 )
 from plm_components.checkpoints import (
@@ -96,6 +100,56 @@ def assemble(
     tree = resolve(load_spec(spec, overrides), where_from, name=spec_name(spec))
     wish = Wish(usable_device(device), dtype, init, seed, verify, _directory_of(spec))
     return Variant(tree, assemble_tree(tree, where_from, wish))
+
+
+def graft(
+    spec: str | Path | Mapping[str, Any],
+    directory: str | Path,
+    *,
+    overrides: Sequence[str] = (),
+    dtype: str | torch.dtype = "float32",
+    init: Init | None = None,
+    seed: int = 0,
+    zoo: Zoo | None = None,
+    plugins: Iterable[str | Path] = (),
+    overwrite: bool = False,
+) -> Variant:
+    """Assembles a spec whose parts name weights of their own, and saves what comes of it.
+
+    The saved directory needs the checkpoints no more; its lock says where each tensor came from,
+    with the hash of the files.
+
+    Args:
+        spec: As for :func:`assemble`; ``vision_encoder.weights``, ``projector.weights`` and
+            ``decoder.weights`` say ``hf:``, ``timm:``, ``plm:`` or ``package:``.
+        directory: Where the variant goes; new, empty, or a variant of ours with ``overwrite``.
+        overrides: Edits such as ``decoder.weights=hf:./llama``.
+        dtype: Of its parameters.
+        init: ``"random"`` where a part names no weights.
+        seed: Of the random weights.
+        zoo: Where parts are looked up; the default zoo if None.
+        plugins: Part files to offer beside the zoo, for this call.
+        overwrite: Replace the variant that is there.
+
+    Raises:
+        UsageError: no part names weights, something stands in the directory, or as ``assemble``.
+        PlmError: whatever :func:`assemble` and ``Variant.save`` raise.
+    """
+    data, target = load_spec(spec, overrides), _without_nul(directory).expanduser()
+    check_writable(target, overwrite=overwrite)
+    where_from = zoo_with(zoo, plugins)
+    require_grafts(resolve(data, where_from, name=spec_name(spec)))
+    variant = assemble(
+        spec,
+        overrides=overrides,
+        dtype=dtype,
+        init=init,
+        seed=seed,
+        zoo=where_from,
+        verify=True,
+    )
+    variant.save(target, overwrite=overwrite)
+    return variant
 
 
 def load(
@@ -199,6 +253,7 @@ class Variant:
         temperature: float = ...,
         top_p: float | None = ...,
         seed: int | None = ...,
+        allow_untrained: bool = ...,
         stream: Literal[False] = ...,
     ) -> str: ...
     @overload
@@ -217,6 +272,7 @@ class Variant:
         temperature: float = ...,
         top_p: float | None = ...,
         seed: int | None = ...,
+        allow_untrained: bool = ...,
         stream: Literal[True],
     ) -> Reply: ...
     def ask(
@@ -234,6 +290,7 @@ class Variant:
         temperature: float = 0.0,
         top_p: float | None = None,
         seed: int | None = None,
+        allow_untrained: bool = False,
         stream: bool = False,
     ) -> str | Reply:
         """Answers one question, about images and a video if there are any.
@@ -252,13 +309,15 @@ class Variant:
             temperature: 0 takes the likeliest token.
             top_p: Samples among the likeliest tokens that together reach this probability.
             seed: Of the sampling.
+            allow_untrained: Answer though a part that is needed was never trained: noise.
             stream: Give a ``Reply``: pieces of text as they come, and then the frames, seconds
                 and boxes it speaks of, instead of the whole answer.
 
         Raises:
             MediaError: an image or a video that cannot be read, or boxes it has no place for.
             UnsupportedError: a medium this variant has no part for.
-            UsageError: arguments that make no sense, or a variant without weights.
+            UsageError: arguments that make no sense, a variant without weights, or one with a part
+                on the way that nobody trained.
         """
         content = question_parts(
             question,
@@ -278,6 +337,7 @@ class Variant:
             temperature=temperature,
             top_p=top_p,
             seed=seed,
+            allow_untrained=allow_untrained,
             stream=True,
         )
         require_drawn(boxes, reply.media, "ask, boxes")
@@ -292,6 +352,7 @@ class Variant:
         temperature: float = ...,
         top_p: float | None = ...,
         seed: int | None = ...,
+        allow_untrained: bool = ...,
         stream: Literal[False] = ...,
     ) -> str: ...
     @overload
@@ -303,6 +364,7 @@ class Variant:
         temperature: float = ...,
         top_p: float | None = ...,
         seed: int | None = ...,
+        allow_untrained: bool = ...,
         stream: Literal[True],
     ) -> Reply: ...
     def chat(
@@ -313,6 +375,7 @@ class Variant:
         temperature: float = 0.0,
         top_p: float | None = None,
         seed: int | None = None,
+        allow_untrained: bool = False,
         stream: bool = False,
     ) -> str | Reply:
         """Gives the assistant's next message of a conversation.
@@ -323,10 +386,16 @@ class Variant:
             temperature: 0 takes the likeliest token.
             top_p: Samples among the likeliest tokens that together reach this probability.
             seed: Of the sampling.
+            allow_untrained: Answer though a part that is needed was never trained: noise.
             stream: Give a ``Reply``, as ``ask`` does, instead of the whole answer.
+
+        Raises:
+            UsageError: as :meth:`ask`.
         """
         self._require_weights("ask")
         batch = self.processor(conversation).to(self._device)
+        if not allow_untrained:
+            require_trained(self.receipt, media=bool(batch.media))
         tokenizer = self.processor.tokenizer
         steps = generate(
             self.model,
@@ -356,7 +425,8 @@ class Variant:
             directory: Where to; new, empty, or a variant of ours with ``overwrite``.
             overwrite: Replace the variant that is there.
             trained_by: What made the weights what they are now (``make train-tiny``), for the
-                receipt; None keeps the origins they were assembled with.
+                receipt; None keeps the origins they were assembled with, and so does a part that
+                is frozen as a whole.
 
         Returns:
             The directory.
@@ -371,7 +441,7 @@ class Variant:
         tensors = self._tensors_to_save(target)
         receipt = self.receipt
         if trained_by is not None:
-            receipt = receipt_of(tensors, trained_by)
+            receipt = self._trained(tensors, trained_by)
         try:
             with atomic_directory(target) as staging:
                 lock = self._write(VariantWriter(staging), tensors, receipt)
@@ -452,10 +522,17 @@ class Variant:
             )
         return tensors
 
+    def _trained(self, tensors: Mapping[str, Tensor], trained_by: str) -> Receipt:
+        """The receipt after training; a part whose parameters are all frozen keeps its lines."""
+        moving = {n.partition(".")[0] for n, p in self.model.named_parameters() if p.requires_grad}
+        lines = receipt_of(tensors, trained_by).lines
+        kept = [line for line in self.receipt.lines if line.part not in moving]
+        return receipt_from([*kept, *(line for line in lines if line.part in moving)])
+
     def _write(
         self, writer: VariantWriter, tensors: Mapping[str, Tensor], receipt: Receipt
     ) -> Lock:
-        data = with_files_copied(self._tree, writer)
+        data = without_part_weights(with_files_copied(self._tree, writer))
         written = writer.tensors(tensors)
         weights = LockedWeights(
             written.sha256,

@@ -418,13 +418,24 @@ def test_what_cannot_be_looked_at_raises(call: Any, error: type[Exception]) -> N
         call()
 
 
-def test_weights_of_a_part_do_not_pass_as_fitting() -> None:
-    report = check(tiny_spec(), ["projector.weights=plm:runs/a", "decoder.block.weights=nonsense"])
+def test_weights_of_a_part_that_are_none_do_not_pass_as_fitting() -> None:
+    entries = ["projector.weights=nonsense", "decoder.block.weights=plm:runs/a"]
+    report = check(tiny_spec(), entries)
     assert not report.ok
     assert [str(fault) for fault in report.faults] == [
-        "This version reads weights of whole variants only.\n"
-        f"  where:    {where}\n"
-        "  expected: weights at the top of the spec\n"
-        f"  fix:      delete {where.partition(':')[0]}"
-        for where in ("projector.weights: plm:runs/a", "decoder.block.weights: nonsense")
+        "'nonsense' names no weights.\n"
+        "  where:    projector.weights\n"
+        "  expected: hf:<directory or hub id> (transformers), timm:<directory, hub id or "
+        ".safetensors file>, plm:<directory> (a saved variant, or a PerceptionLM) or "
+        "package:<name>\n"
+        "  fix:      say the kind first: hf: before a transformers directory, timm: before a timm "
+        "file",
+        "decoder.block takes no weights of its own.\n"
+        "  where:    decoder.block.weights: plm:runs/a\n"
+        "  expected: weights of a whole slot: vision_encoder, projector, decoder\n"
+        "  fix:      delete decoder.block.weights",
     ]
+
+
+def test_weights_of_a_part_pass_unread() -> None:
+    assert check(tiny_spec(), ["projector.weights=plm:runs/nowhere"]).ok

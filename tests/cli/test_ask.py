@@ -14,8 +14,16 @@ from plm_components.errors import UsageError
 from plm_components.spec import shipped_specs
 
 # plm-tiny made smaller, with random weights: what is asked about here is the command line
-SMALL = ("weights=null", "decoder.num_layers=1", "--init", "random", "--max-new-tokens", "4")
-NOISE = "note: random weights; the answer is noise\n"
+SMALL = (
+    "weights=null",
+    "decoder.num_layers=1",
+    "--init",
+    "random",
+    "--allow-untrained",
+    "--max-new-tokens",
+    "4",
+)
+NOISE = "note: never trained: vision_encoder, projector, decoder\n"
 
 
 @pytest.fixture
@@ -72,11 +80,12 @@ def test_a_saved_variant_is_asked_by_its_directory(plm, tmp_path: Path) -> None:
 
     variant = assemble("plm-tiny", overrides=SMALL[:2], init="random")
     variant.save(tmp_path / "mine")
-    outcome = plm("ask", str(tmp_path / "mine"), "what?", "--max-new-tokens", "4")
+    words = ("--max-new-tokens", "4", "--allow-untrained")
+    outcome = plm("ask", str(tmp_path / "mine"), "what?", *words)
 
     assert outcome.code == 0
-    assert outcome.err == ""
-    assert outcome.out == variant.ask("what?", max_new_tokens=4) + "\n"
+    assert outcome.err == NOISE
+    assert outcome.out == variant.ask("what?", max_new_tokens=4, allow_untrained=True) + "\n"
 
 
 def test_a_saved_variant_takes_no_overrides(plm, tmp_path: Path) -> None:

@@ -8,8 +8,16 @@ from textwrap import dedent
 
 import pytest
 
-SMALL = ("weights=null", "decoder.num_layers=1", "--init", "random", "--max-new-tokens", "2")
-NOISE = "note: random weights; the answer is noise\n"
+SMALL = (
+    "weights=null",
+    "decoder.num_layers=1",
+    "--init",
+    "random",
+    "--allow-untrained",
+    "--max-new-tokens",
+    "2",
+)
+NOISE = "note: never trained: vision_encoder, projector, decoder\n"
 
 
 def _error(what: str, where: object, expected: str, fix: str) -> str:

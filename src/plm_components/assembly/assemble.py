@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
-from plm_components.assembly.build import build_slot
+from plm_components.assembly.build import MODULE_SLOTS, build_slot
 from plm_components.assembly.examination import Examination
-from plm_components.assembly.examine import PartCache, examine, part_weights
-from plm_components.assembly.lock import Lock, compare, lock_of
+from plm_components.assembly.examine import PartCache, examine
+from plm_components.assembly.filling import PASSED_THROUGH, open_whole, receipt_from
+from plm_components.assembly.grafts import grafted_slots, open_grafts, unreadable_weights
+from plm_components.assembly.lock import Lock, lock_of
 from plm_components.assembly.repair import mend
 from plm_components.assembly.unfit import UnfitError
 from plm_components.assembly.weights import (
     fill_at_random,
     fill_from,
     freeze,
-    is_worth_reading,
     leave_on_meta,
     model_of,
-    open_weights,
-    receipt_for,
-    saved_lock,
+    recompute_buffers,
 )
-from plm_components.checkpoints import Receipt, RenamedTensors, TensorSource, first_few
+from plm_components.checkpoints import Receipt, tensors_of
 from plm_components.errors import PlmError, TokenizerError, UsageError
 from plm_components.model.perception_lm import PerceptionLM
 from plm_components.model.processor import Processor
@@ -83,11 +83,11 @@ def assemble_tree(tree: SpecTree, zoo: Zoo, wish: Wish) -> Assembled:
     Raises:
         UnfitError: parts that do not fit.
         CheckpointError: weights that are missing, broken, or of another spec.
-        UnsupportedError: a part of the spec names weights of its own.
+        UnsupportedError: a part that takes no weights of its own names some.
         UsageError: ``init`` is missing, or contradicts the spec.
     """
     require_init(tree, wish.init)
-    for error in part_weights(tree):
+    for error in unreadable_weights(tree):
         raise error
     cache: PartCache = {}
     exam = examine(tree, zoo, device=wish.device.type, dtype=wish.dtype, cache=cache)
@@ -97,42 +97,46 @@ def assemble_tree(tree: SpecTree, zoo: Zoo, wish: Wish) -> Assembled:
     tokenizer_error = _complete_tokenizer(exam, wish)
     model = model_of(exam)
     processor = tokenizer_error or _processor(exam, model)
-    stored = open_weights(exam, model, wish.base)
-    if stored is not None:
-        assembled = _with_stored(exam, model, processor, stored, wish)
+    if wish.init == "meta":
+        assembled = Assembled(model, processor, lock_of(tree), leave_on_meta(model))
     else:
-        assembled = Assembled(model, processor, lock_of(tree), _fresh(model, wish))
+        assembled = _with_weights(exam, model, processor, wish)
     freeze(exam)
     return assembled
 
 
-def _with_stored(
-    exam: Examination,
-    model: PerceptionLM,
-    processor: Processor | PlmError,
-    stored: TensorSource,
-    wish: Wish,
+def _with_weights(
+    exam: Examination, model: PerceptionLM, processor: Processor | PlmError, wish: Wish
 ) -> Assembled:
-    saved = saved_lock(stored, verify=wish.verify)
-    look = is_worth_reading(stored, wish.verify)
-    fill_from(model, stored, device=wish.device, dtype=wish.dtype, look=look)
-    receipt = receipt_for(model, stored, saved)
-    lock = lock_of(exam.tree)
-    if saved is None:
-        return Assembled(model, processor, lock, receipt, notes=_left_aside(stored))
-    whole = lock if saved.weights is None else lock.with_weights(saved.weights)
-    return Assembled(model, processor, whole, receipt, tuple(compare(saved, lock)))
-
-
-def _left_aside(stored: TensorSource) -> tuple[str, ...]:
-    names = stored.left_aside if isinstance(stored, RenamedTensors) else ()
-    return (f"tensors of the files that the model does not have: {first_few(names)}",) * bool(names)
-
-
-def _fresh(model: PerceptionLM, wish: Wish) -> Receipt:
-    if wish.init == "meta":
-        return leave_on_meta(model)
-    return fill_at_random(model, device=wish.device, dtype=wish.dtype, seed=wish.seed)
+    """Every name is settled before the first tensor is given memory."""
+    state, lock, base = tensors_of(model), lock_of(exam.tree), wish.base
+    grafts = open_grafts(exam, state, lock=lock, relative_to=base, verify=wish.verify)
+    rest = [slot for slot in MODULE_SLOTS if slot not in grafted_slots(exam.tree)]
+    fillings, text = [*grafts], exam.tree.weights
+    if text is not None and rest:
+        blocks = exam.parts.instances.get("decoder.block", [])
+        whole = open_whole(
+            text,
+            state,
+            rest,
+            lock=lock,
+            head_dim=blocks[0].head_dim if blocks else 1,
+            relative_to=base,
+            verify=wish.verify,
+        )
+        fillings.append(whole)
+    for filling in fillings:
+        fill_from(model, state, filling, device=wish.device)
+        recompute_buffers(model, filling.slots, device=wish.device, dtype=wish.dtype)
+    lines = [line for filling in fillings for line in filling.lines]
+    if text is None:
+        fresh = fill_at_random(model, rest, device=wish.device, dtype=wish.dtype, seed=wish.seed)
+        lines += fresh.lines
+    recorded = [filling.recorded for filling in fillings if filling.recorded is not None]
+    differences = tuple(words for filling in fillings for words in filling.differences)
+    whole_lock = lock.with_weights(recorded[0]) if recorded else lock
+    notes = tuple(words for filling in fillings for words in filling.notes)
+    return Assembled(model, processor, whole_lock, receipt_from(lines), differences, notes)
 
 
 def require_init(tree: SpecTree, init: object) -> None:
@@ -141,18 +145,33 @@ def require_init(tree: SpecTree, init: object) -> None:
     Raises:
         UsageError: ``init`` is missing, unknown, or contradicts the spec's weights.
     """
+    own = grafted_slots(tree)
+    bare = [] if tree.weights is not None else [s for s in PASSED_THROUGH if s not in own]
+    named = {**({} if tree.weights is None else {"weights": tree.weights}), **_entries(own)}
+    first = ", ".join(f"{entry}: {text}" for entry, text in named.items())
     if init not in (None, "random", "meta"):
         what, expected = f"init={init!r} is none of ours.", "'random', 'meta' or None"
         fix = "say init='random' for fresh weights"
-    elif tree.weights is None and init is None:
+    elif bare and init is None and own:
+        what = f"The spec names weights of {', '.join(own)}, and none of {', '.join(bare)}."
+        expected = "init said aloud for parts without weights"
+        fix = "say init='random' for fresh ones, or name " + ", ".join(
+            _entries(dict.fromkeys(bare))
+        )
+    elif bare and init is None:
         what, expected = "The spec names no weights.", "init said aloud where weights is null"
         fix = "say init='random' for fresh weights, init='meta' for shapes only, or name weights"
-    elif tree.weights is not None and init is not None:
-        what = f"init={init!r} contradicts weights: {tree.weights}."
-        expected, fix = "one of the two", "leave init out, or add the override weights=null"
+    elif init is not None and (not bare or (init == "meta" and own)):
+        what = f"init={init!r} contradicts {first}."
+        expected = "one of the two"
+        fix = f"leave init out, or add the override {'=null '.join(named)}=null"
     else:
         return
     raise UsageError(what, where="assemble, init", expected=expected, fix=fix)
+
+
+def _entries(own: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"{slot}.weights": text for slot, text in own.items()}
 
 
 def _complete_tokenizer(exam: Examination, wish: Wish) -> PlmError | None:

@@ -20,6 +20,7 @@ from plm_components.assembly.build import (
 )
 from plm_components.assembly.candidates import around_path
 from plm_components.assembly.examination import Examination, all_parts
+from plm_components.assembly.grafts import unreadable_weights
 from plm_components.assembly.promises import (
     check_attention,
     check_ids,
@@ -29,7 +30,7 @@ from plm_components.assembly.promises import (
 )
 from plm_components.assembly.shapes import measure_decoder, measure_encoder, measure_projector
 from plm_components.checkpoints import parse_origin
-from plm_components.errors import PlmError, UnsupportedError
+from plm_components.errors import PlmError
 from plm_components.spec import Part, SpecTree
 from plm_components.zoo import Zoo
 
@@ -149,22 +150,8 @@ def _check_weights(exam: Examination) -> None:
             parse_origin(exam.tree.weights, where="weights")
     except PlmError as error:
         exam.find_error(error, error.where)
-    for refused in part_weights(exam.tree):
+    for refused in unreadable_weights(exam.tree):
         exam.find_error(refused, refused.where)
-
-
-def part_weights(tree: SpecTree) -> list[UnsupportedError]:
-    """One error for each part with weights of its own, which no version reads yet."""
-    return [
-        UnsupportedError(
-            "This version reads weights of whole variants only.",
-            where=f"{part.path}.weights: {part.weights}",
-            expected="weights at the top of the spec",
-            fix=f"delete {part.path}.weights",
-        )
-        for part in all_parts(tree)
-        if part.weights is not None
-    ]
 
 
 def _describe_outputs(exam: Examination) -> None:

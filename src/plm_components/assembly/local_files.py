@@ -31,6 +31,17 @@ def with_files_copied(tree: SpecTree, writer: VariantWriter) -> dict[str, Any]:
     return data
 
 
+def without_part_weights(data: dict[str, Any]) -> dict[str, Any]:
+    """A spec whose parts name no weights of their own: a saved directory holds them all."""
+
+    def bare(value: Any) -> Any:
+        if not isinstance(value, dict) or "type" not in value:
+            return value
+        return {key: bare(inner) for key, inner in value.items() if key != "weights"}
+
+    return {slot: bare(value) for slot, value in data.items()}
+
+
 def localised(data: dict[str, Any], directory: Path) -> dict[str, Any]:
     """A saved spec with ``./files/…`` where the files are now.
 

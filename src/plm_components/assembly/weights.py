@@ -3,37 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Collection, Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from plm_components.assembly.build import placed
 from plm_components.assembly.examination import Examination, all_parts
-from plm_components.assembly.local_files import lock_localised
-from plm_components.assembly.lock import Lock, LockedWeights
+from plm_components.assembly.filling import PASSED_THROUGH, Filling, place_of, tensors_in
 from plm_components.assembly.promises import dtype_name
 from plm_components.checkpoints import (
-    LOCK_FILE,
-    PUBLISHED,
     ModuleTensors,
-    PLMSizes,
     Receipt,
-    RenamedTensors,
-    TensorSource,
     first_few,
     first_nonfinite,
-    lock_text,
-    match_exactly,
     materialise,
     materialise_buffers,
-    open_origin,
-    open_published,
-    parse_origin,
-    plm_sizes,
     receipt_of,
-    require_plm,
     set_tensor,
     tensors_of,
     unfilled,
@@ -41,9 +28,6 @@ from plm_components.checkpoints import (
 from plm_components.contracts import ids_of_media
 from plm_components.errors import CheckpointError, ContractError, UnavailableError
 from plm_components.model import PerceptionLM
-
-# above this, the bytes are not read a second time to look for NaN unless asked
-SMALL_BYTES = 1 << 30
 
 
 def model_of(exam: Examination) -> PerceptionLM:
@@ -59,12 +43,18 @@ def model_of(exam: Examination) -> PerceptionLM:
 
 
 def fill_at_random(
-    model: PerceptionLM, *, device: torch.device, dtype: torch.dtype, seed: int
+    model: PerceptionLM,
+    slots: Collection[str],
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+    seed: int,
 ) -> Receipt:
-    """Gives a meta model fresh weights; the same seed gives the same ones on every device.
+    """Gives parts on meta fresh weights; the same seed gives the same ones on every device.
 
     Args:
-        model: On the meta device.
+        model: Whose parts they are.
+        slots: Which of them; the others are left alone, and draw no random number.
         device: Where the weights go.
         dtype: The model was built in.
         seed: Of all random numbers.
@@ -73,26 +63,22 @@ def fill_at_random(
         ContractError: a part left a tensor unfilled.
         UnavailableError: they take more memory than this machine has.
     """
-    _require_memory(model)
-    materialise(model, "cpu")
-    with placed("cpu", dtype), torch.no_grad():
-        model.init_buffers()
-        model.init_weights(torch.Generator().manual_seed(seed))
-    left = unfilled(model)
-    if left:
-        raise ContractError(
-            f"Tensors that neither init_weights nor init_buffers filled: {first_few(left)}.",
-            where=left[0],
-            expected="every parameter and buffer filled",
-            fix="fill them in the part's init_weights, or init_buffers",
-        )
-    model.to(device)
-    return receipt_of(tensors_of(model).tensors, f"random, seed {seed}", fresh=True)
+    _require_memory(tensors_in(tensors_of(model), slots).values())
+    generator = torch.Generator().manual_seed(seed)
+    for slot in (slot for slot in PASSED_THROUGH if slot in slots):
+        part: Any = model.get_submodule(slot)
+        materialise(part, "cpu")
+        with placed("cpu", dtype), torch.no_grad():
+            part.init_buffers()
+            part.init_weights(generator)
+        _require_filled(slot, part)
+        part.to(device)
+    return receipt_of(tensors_in(tensors_of(model), slots), f"random, seed {seed}", fresh=True)
 
 
-def _require_memory(model: PerceptionLM) -> None:
+def _require_memory(tensors: Iterable[Tensor]) -> None:
     """Says so before the system stops the process, or refuses somewhere inside."""
-    wanted = sum(tensor.nbytes for tensor in tensors_of(model).tensors.values())
+    wanted = sum(tensor.nbytes for tensor in tensors)
     if not hasattr(os, "sysconf"):  # Windows refuses by itself
         return
     here = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -105,63 +91,62 @@ def _require_memory(model: PerceptionLM) -> None:
         )
 
 
+def _require_filled(slot: str, part: torch.nn.Module) -> None:
+    left = [f"{slot}.{name}" for name in unfilled(part)]
+    if left:
+        raise ContractError(
+            f"Tensors that neither init_weights nor init_buffers filled: {first_few(left)}.",
+            where=left[0],
+            expected="every parameter and buffer filled",
+            fix="fill them in the part's init_weights, or init_buffers",
+        )
+
+
 def leave_on_meta(model: PerceptionLM) -> Receipt:
     """The receipt of a model without memory."""
     return receipt_of(tensors_of(model).tensors, "no memory (meta)", fresh=True)
 
 
 def fill_from(
-    model: PerceptionLM,
-    stored: TensorSource,
-    *,
-    device: torch.device,
-    dtype: torch.dtype,
-    look: bool,
+    model: PerceptionLM, state: ModuleTensors, filling: Filling, *, device: torch.device
 ) -> None:
-    """Gives a meta model the tensors of a file, by exact names; tensors are never held twice.
+    """Gives tensors of a meta model those of files; tensors are never held twice.
+
+    On the CPU, in the dtype of the file, a tensor is a view of the file and takes no memory.
 
     Args:
         model: On the meta device.
-        stored: Where the tensors are.
-        device: Where they go.
-        dtype: The model was built in; tensors are converted one by one.
-        look: Whether to look for NaN and infinities.
+        state: Its tensors; they decide the dtypes, and tensors are converted one by one.
+        filling: What to read.
+        device: Where the tensors go.
 
     Raises:
-        CheckpointError: names or shapes differ, a weight is not finite, or whole numbers stand
-            where real ones are due.
+        CheckpointError: a weight is not finite, or whole numbers stand where real ones are due.
     """
-    state = tensors_of(model)
-    names = _matched(stored, state)
-    bad = _set_all(model, state, stored.read(names), device, look, _place(stored))
+    place = place_of(filling.source)
+    stored = filling.source.read(filling.names)
+    bad = _set_all(model, state, stored, device, filling.look, place)
     if bad:
         raise CheckpointError(
             f"{len(bad)} tensors hold NaN or infinity: {first_few(bad)}.",
-            where=_place(stored),
+            where=place,
             expected="finite weights",
             fix="take an earlier checkpoint: the run that wrote this one had diverged",
         )
-    materialise_buffers(model, device)
-    with placed(device, dtype), torch.no_grad():
-        model.init_buffers()
+    for name in filling.absent:
+        zeros = torch.zeros_like(state.tensors[name], device=device, requires_grad=False)
+        set_tensor(model, state.names_of(name), zeros)
 
 
-def _matched(stored: TensorSource, state: ModuleTensors) -> tuple[str, ...]:
-    """The names to read; files of other formats are compared in their own names."""
-    if isinstance(stored, RenamedTensors):
-        return stored.match(
-            state.shapes,
-            where=_place(stored),
-            fix="load the directory by itself (plm.load), or mend the spec: its configuration and "
-            "its weights say different things",
-        )
-    return match_exactly(
-        stored.shapes,
-        state.shapes,
-        ignored=state.aliases,
-        where=_place(stored),
-        fix="load them with the spec they were saved with, without overrides of the model's parts",
-    )
+def recompute_buffers(
+    model: PerceptionLM, slots: Collection[str], *, device: torch.device, dtype: torch.dtype
+) -> None:
+    """Fills what no file holds, in the parts whose weights were read."""
+    for slot in slots:
+        part: Any = model.get_submodule(slot)
+        materialise_buffers(part, device)
+        with placed(device, dtype), torch.no_grad():
+            part.init_buffers()
 
 
 def _set_all(
@@ -194,87 +179,6 @@ def _of_another_kind(
         expected="real numbers" if wanted.is_floating_point else "whole numbers",
         fix="take weights that are not quantized, or an earlier checkpoint",
     )
-
-
-def open_weights(
-    exam: Examination, model: PerceptionLM, relative_to: Path | None
-) -> TensorSource | None:
-    """The tensors a spec names, headers read; None where it names none.
-
-    Args:
-        exam: The composition.
-        model: Made of it, on the meta device.
-        relative_to: Where a relative directory starts.
-
-    Raises:
-        CheckpointError: there is nothing that can be read.
-        UnsupportedError: weights of a published PerceptionLM, for parts that are none of its.
-    """
-    if exam.tree.weights is None:
-        return None
-    origin = parse_origin(exam.tree.weights, where="weights")
-    if origin.kind not in PUBLISHED:
-        return open_origin(origin, relative_to=relative_to)
-    sizes = sizes_of(exam, model)
-    opened = open_published(origin, sizes, relative_to=relative_to)
-    require_plm(tensors_of(model).tensors, opened.names, where="weights", kind=f"{origin.kind}:")
-    return opened
-
-
-def sizes_of(exam: Examination, model: PerceptionLM) -> PLMSizes:
-    """The sizes that decide which tensors a published PerceptionLM like this one has."""
-    blocks = exam.parts.instances.get("decoder.block", [])
-    head_dim = blocks[0].head_dim if blocks else 1
-    return plm_sizes(tensors_of(model).shapes, head_dim=head_dim)
-
-
-def saved_lock(stored: TensorSource, *, verify: bool | None) -> Lock | None:
-    """The lock beside some tensors; None where there is none.
-
-    Args:
-        stored: The tensors.
-        verify: Compare the hash too; None does so below 1 GiB.
-
-    Raises:
-        CheckpointError: the tensors are not those the lock was written for.
-    """
-    path = stored.paths[0].parent / LOCK_FILE
-    if not path.is_file():
-        return None
-    lock = Lock.from_json(lock_text(path), where=str(path))
-    if lock.weights is not None:
-        _require_same(stored, lock.weights, with_hash=is_worth_reading(stored, verify))
-    return lock_localised(lock, path.parent.resolve())
-
-
-def _require_same(stored: TensorSource, saved: LockedWeights, *, with_hash: bool) -> None:
-    same = stored.num_bytes == saved.num_bytes and len(stored.shapes) == saved.num_tensors
-    if not same or (with_hash and stored.sha256() != saved.sha256):
-        raise CheckpointError(
-            "The weights are not those the lock beside them was written for.",
-            where=_place(stored),
-            expected=f"{saved.num_tensors} tensors, {saved.num_bytes:,} bytes, "
-            f"sha256 {saved.sha256[:12]}",
-            fix="copy the whole directory again from where it came",
-        )
-
-
-def is_worth_reading(stored: TensorSource, verify: bool | None) -> bool:
-    """Whether to read all bytes once more, only to verify them."""
-    return stored.num_bytes < SMALL_BYTES if verify is None else verify
-
-
-def receipt_for(model: PerceptionLM, stored: TensorSource, lock: Lock | None) -> Receipt:
-    """Where the tensors just read come from: what their lock says, else the place itself."""
-    if isinstance(stored, RenamedTensors):
-        return receipt_of(tensors_of(model).tensors, stored.origin)
-    if lock is not None and lock.weights is not None:
-        return lock.weights.origins.read_from(stored.origin)
-    return receipt_of(tensors_of(model).tensors, "not recorded", via=stored.origin)
-
-
-def _place(stored: TensorSource) -> str:
-    return f"{stored.origin} ({stored.paths[0]})"
 
 
 def freeze(exam: Examination) -> None:

@@ -22,7 +22,6 @@ from plm_components.checkpoints.export import (
 from plm_components.checkpoints.formats import read_published
 from plm_components.checkpoints.hf_keys import hf_keys
 from plm_components.checkpoints.inexpressible import ExportFormat
-from plm_components.checkpoints.llama_keys import llama_keys
 from plm_components.checkpoints.match import first_few, match_exactly
 from plm_components.checkpoints.original_keys import (
     original_changes,
@@ -38,6 +37,7 @@ from plm_components.checkpoints.origins import (
     packaged_weights,
     parse_origin,
 )
+from plm_components.checkpoints.part_origins import OpenedPart, open_part, parse_part_origin
 from plm_components.checkpoints.pickled import PickledTensors, open_pickled
 from plm_components.checkpoints.plm_sizes import PLMSizes, plm_sizes, require_plm
 from plm_components.checkpoints.published import Published
@@ -71,6 +71,7 @@ __all__ = [
     "HalfSplitRows",
     "InterleavedRows",
     "ModuleTensors",
+    "OpenedPart",
     "Origin",
     "PLMSizes",
     "PickledTensors",
@@ -83,19 +84,19 @@ __all__ = [
     "VariantWriter",
     "WrittenWeights",
     "atomic_directory",
-    "check_exportable",
     "atomic_file",
+    "check_exportable",
     "check_writable",
     "first_few",
     "first_nonfinite",
     "hf_keys",
     "is_variant",
-    "llama_keys",
     "lock_text",
     "match_exactly",
     "materialise",
     "materialise_buffers",
     "open_origin",
+    "open_part",
     "open_pickled",
     "open_published",
     "open_tensors",
@@ -105,6 +106,7 @@ __all__ = [
     "original_llama_keys",
     "packaged_weights",
     "parse_origin",
+    "parse_part_origin",
     "plm_sizes",
     "prepared_export",
     "read_lock_text",
@@ -114,7 +116,7 @@ __all__ = [
     "set_tensor",
     "tensors_of",
     "unfilled",
-    "write_export",
     "unreadable_lock",
+    "write_export",
     "write_tensors",
 ]

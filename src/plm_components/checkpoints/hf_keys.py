@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from plm_components.checkpoints.llama_keys import llama_keys
 from plm_components.checkpoints.pe_keys import pe_names
 from plm_components.checkpoints.plm_sizes import PLMSizes
+from plm_components.contracts.llama_keys import llama_keys
 
 TOWER = "model.vision_tower.timm_model."
 PROJECTOR = "model.multi_modal_projector."

@@ -12,8 +12,7 @@ from plm_components.checkpoints.hub import hub_directory, is_hub_id
 from plm_components.checkpoints.original_plm import open_original
 from plm_components.checkpoints.plm_sizes import PLMSizes
 from plm_components.checkpoints.renamed import RenamedTensors
-from plm_components.checkpoints.source import TensorSource
-from plm_components.checkpoints.tensor_files import open_tensors
+from plm_components.checkpoints.tensor_files import StoredTensors, open_tensors
 from plm_components.errors import CheckpointError, SpecError
 from plm_components.untrusted import expanded
 
@@ -64,7 +63,7 @@ def parse_origin(text: str, *, where: str) -> Origin:
     return Origin(kind, rest)
 
 
-def open_origin(origin: Origin, *, relative_to: Path | None = None) -> TensorSource:
+def open_origin(origin: Origin, *, relative_to: Path | None = None) -> StoredTensors:
     """Opens tensors that have our names; reads headers only.
 
     Args:

@@ -19,6 +19,8 @@ class ReceiptLine:
         parameters: Their elements.
         fresh: Whether nothing was ever learned in them.
         via: Where they were last read from (``plm:runs/a``); None if they never left memory.
+        sha256: Hash of the files they first came from, hexadecimal; None where nobody took it.
+        passed_over: Tensors of those files that were known and not wanted (heads, other towers).
     """
 
     part: str
@@ -27,13 +29,17 @@ class ReceiptLine:
     parameters: int
     fresh: bool
     via: str | None = None
+    sha256: str | None = None
+    passed_over: int = 0
 
     def __str__(self) -> str:
         read = f", read from {self.via}" if self.via else ""
         untrained = " (fresh: nothing learned)" if self.fresh else ""
+        left = f", {self.passed_over} others passed over" if self.passed_over else ""
+        digest = f", sha256 {self.sha256[:12]}" if self.sha256 else ""
         return (
             f"{self.part}: {self.tensors} tensors, {self.parameters:,} elements, "
-            f"{self.origin}{untrained}{read}"
+            f"{self.origin}{untrained}{left}{digest}{read}"
         )
 
 
@@ -102,9 +108,15 @@ def _line(
     parameters: object,
     fresh: object,
     via: object = None,
+    sha256: object = None,
+    passed_over: object = 0,
 ) -> ReceiptLine:
     if not isinstance(tensors, int) or not isinstance(parameters, int):
         raise TypeError("counts of a receipt are whole numbers")
-    if not isinstance(fresh, bool) or not isinstance(via, str | None):
-        raise TypeError("fresh is true or false, via a text or null")
-    return ReceiptLine(str(part), str(origin), tensors, parameters, fresh, via)
+    if not isinstance(passed_over, int):
+        raise TypeError("passed_over is a whole number")
+    if not isinstance(fresh, bool):
+        raise TypeError("fresh is true or false")
+    if not isinstance(via, str | None) or not isinstance(sha256, str | None):
+        raise TypeError("via and sha256 are a text or null")
+    return ReceiptLine(str(part), str(origin), tensors, parameters, fresh, via, sha256, passed_over)

@@ -69,11 +69,19 @@ class RenamedTensors:
             change = self.changes.get(name)
             yield name, tensor if change is None else change(tensor)
 
-    def match(self, wanted: Mapping[str, Shape], *, where: str, fix: str) -> tuple[str, ...]:
+    def match(
+        self,
+        wanted: Mapping[str, Shape],
+        *,
+        may_be_absent: Collection[str] = (),
+        where: str,
+        fix: str,
+    ) -> tuple[str, ...]:
         """Compares names and shapes with a model's, in the words of the files.
 
         Args:
             wanted: Shapes by our names; every one of them is in the key map.
+            may_be_absent: Our names that the files need not have.
             where: The file, for the message.
             fix: What to do about a mismatch, for the message.
 
@@ -86,7 +94,12 @@ class RenamedTensors:
         ours = {self.names[name]: name for name in wanted}
         theirs = {self.names[name]: self._stored_shape(name, wanted[name]) for name in wanted}
         found = match_exactly(
-            self.source.shapes, theirs, ignored=self.may_have, where=where, fix=fix
+            self.source.shapes,
+            theirs,
+            may_be_absent={self.names[name] for name in may_be_absent},
+            ignored=self.may_have,
+            where=where,
+            fix=fix,
         )
         return tuple(ours[name] for name in found)
 

@@ -83,6 +83,27 @@ def open_tensors(directory: Path, origin: str) -> StoredTensors:
     index = directory / INDEX_FILE
     homes = _indexed(index) if index.is_file() else {}
     paths = tuple(sorted(set(homes.values()))) or (directory / SINGLE_FILE,)
+    stored = _opened_together(paths, origin)
+    strays = [name for name, home in homes.items() if stored.files.get(name) != home]
+    if strays:
+        raise _bad_index(index, f"no file has what it says of {first_few(strays)}")
+    return stored
+
+
+def open_file(path: Path, origin: str) -> StoredTensors:
+    """The tensors of one safetensors file, whatever its name.
+
+    Args:
+        path: The file.
+        origin: How to call it in messages.
+
+    Raises:
+        CheckpointError: no file, a truncated file, no safetensors.
+    """
+    return _opened_together((path,), origin)
+
+
+def _opened_together(paths: tuple[Path, ...], origin: str) -> StoredTensors:
     files: dict[str, Path] = {}
     shapes: dict[str, tuple[int, ...]] = {}
     for path in paths:
@@ -95,9 +116,6 @@ def open_tensors(directory: Path, origin: str) -> StoredTensors:
                     fix="save the variant again",
                 )
             files[name], shapes[name] = path, shape
-    strays = [name for name, home in homes.items() if files.get(name) != home]
-    if strays:
-        raise _bad_index(index, f"no file has what it says of {first_few(strays)}")
     return StoredTensors(origin, files, shapes, paths)
 
 

@@ -3,12 +3,20 @@
 from plm_components.contracts.batch import Batch, MediaSpan
 from plm_components.contracts.decoder import Cache, Decoder, DecoderBlock, LayerCache
 from plm_components.contracts.files import CarriesFiles
+from plm_components.contracts.foreign import (
+    CheckpointHeader,
+    Reading,
+    ReadsCheckpoints,
+    refusal,
+    refuse_differing,
+)
 from plm_components.contracts.kernels import (
     Attention,
     AttentionSupport,
     Pooling,
     refuse_unsupported,
 )
+from plm_components.contracts.llama_keys import llama_keys
 from plm_components.contracts.masks import Causal, CausalCached, Documents, Full, Mask
 from plm_components.contracts.media import (
     FrameTransform,
@@ -46,6 +54,7 @@ __all__ = [
     "CarriesFiles",
     "Causal",
     "CausalCached",
+    "CheckpointHeader",
     "Decoder",
     "DecoderBlock",
     "DefaultPart",
@@ -68,6 +77,8 @@ __all__ = [
     "Pooling",
     "Projector",
     "PublishedVocabulary",
+    "Reading",
+    "ReadsCheckpoints",
     "Role",
     "Sample",
     "TilePlan",
@@ -78,5 +89,8 @@ __all__ = [
     "VideoSampler",
     "VisionEncoder",
     "ids_of_media",
+    "llama_keys",
+    "refusal",
+    "refuse_differing",
     "refuse_unsupported",
 ]

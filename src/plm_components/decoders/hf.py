@@ -9,10 +9,11 @@ import torch
 from torch import Generator, Tensor, nn
 from transformers import PretrainedConfig
 
-from plm_components.contracts import Mask
+from plm_components.contracts import CheckpointHeader, Mask, Reading
 from plm_components.decoders import hf_calls
 from plm_components.decoders.hf_cache import HFCache
 from plm_components.decoders.hf_config import read_config
+from plm_components.decoders.hf_files import read_causal_lm
 from plm_components.decoders.hf_rehearsal import rehearse
 from plm_components.errors import ContractError
 
@@ -88,6 +89,14 @@ class HFDecoder(nn.Module):
     ) -> HFCache:
         """An empty cache; it takes the dtype of the first keys, which is the model's."""
         return HFCache(batch, max_len, device)
+
+    def reading(self, header: CheckpointHeader) -> Reading:
+        """Directories of transformers of the same architecture and sizes.
+
+        Raises:
+            CheckpointError: another architecture, or other sizes.
+        """
+        return read_causal_lm(self.model, header)
 
     def init_buffers(self) -> None:
         """Recomputes every non-persistent buffer and ties what is tied, after ``to_empty``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inspect import signature
+import inspect
 from typing import Any
 
 import torch
@@ -67,13 +67,12 @@ def hidden(
     cache: HFCache | None,
 ) -> Tensor:
     """``(B, L, D)`` -> hidden states ``(B, L, D)``."""
-    layers = {} if cache is None else {_cache_argument(model): cache.layers}
     outputs = model.base_model(
         inputs_embeds=x_BLD,
         attention_mask=transformers_mask(model.config, style, x_BLD, positions_BL, mask, cache),
         position_ids=positions_BL,
         use_cache=cache is not None,
-        **layers,
+        **_cache_argument(model, cache),
     )
     if cache is not None:
         cache.advance(x_BLD.shape[1])
@@ -81,10 +80,12 @@ def hidden(
     return hidden_BLD
 
 
-def _cache_argument(model: Any) -> str:
-    """transformers 5.24 gave its caches a new name, model by model."""
-    taken = signature(model.base_model.forward).parameters
-    return "cache" if "cache" in taken else "past_key_values"
+def _cache_argument(model: Any, cache: HFCache | None) -> dict[str, Any]:
+    """The cache under the name that this model has for it: transformers 5.24 renamed it."""
+    if cache is None:
+        return {}
+    known = inspect.signature(model.base_model.forward).parameters
+    return {"cache" if "cache" in known else "past_key_values": cache.layers}
 
 
 def logits(model: Any, hidden_BLD: Tensor) -> Tensor:

@@ -10,8 +10,9 @@ from torch import Generator, Tensor, nn
 from torch.nn.functional import linear
 from torch.nn.init import trunc_normal_
 
-from plm_components.contracts import DecoderBlock, DefaultPart, Mask
+from plm_components.contracts import CheckpointHeader, DecoderBlock, DefaultPart, Mask, Reading
 from plm_components.decoders.llama_cache import LlamaCache
+from plm_components.decoders.llama_files import read_llama
 from plm_components.errors import ContractError
 from plm_components.kernels.norms import RMSNorm
 from plm_components.kernels.rotary import HalfSplitRotary, RopeScaling
@@ -111,6 +112,14 @@ class LlamaDecoder(nn.Module):
         """An empty cache for ``batch`` rows of at most ``max_len`` positions."""
         layers = [(block.num_kv_heads, block.head_dim) for block in self._blocks]
         return LlamaCache(layers, batch, max_len, dtype, device)
+
+    def reading(self, header: CheckpointHeader) -> Reading:
+        """Llama directories of transformers, and the decoder of a PerceptionLM.
+
+        Raises:
+            CheckpointError: no Llama, or one of other sizes.
+        """
+        return read_llama(self, header)
 
     def init_buffers(self) -> None:
         """Recomputes the rotary frequencies, and whatever the blocks hold."""

@@ -7,7 +7,15 @@ from typing import Annotated, ClassVar, Literal
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from plm_components.contracts import DefaultPart, Grid, Pooling
+from plm_components.contracts import (
+    CheckpointHeader,
+    DefaultPart,
+    Grid,
+    Pooling,
+    Reading,
+    refusal,
+    refuse_differing,
+)
 from plm_components.projectors.tokens import require_positive, require_tokens, windowed_grid
 
 _ADDRESS = "projector/avg_pool_mlp"
@@ -76,6 +84,27 @@ class AvgPoolMLPProjector(nn.Module):
             pooled_BMD: Tensor = self.linear_2(self.pooling(hidden_BND, grid, self.pool, "gelu"))
             return pooled_BMD
         return self.pooling(self.linear_2(F.gelu(hidden_BND)), grid, self.pool)
+
+    def reading(self, header: CheckpointHeader) -> Reading:
+        """The projector of a PerceptionLM in transformers' format.
+
+        Raises:
+            CheckpointError: something else, or one that pools otherwise.
+        """
+        if header.model_type != "perception_lm":
+            raise refusal(
+                f"This is {header}, in which there is no projector of this kind.",
+                expected="a PerceptionLM of transformers, of model_type perception_lm",
+                fix="name weights of a PerceptionLM, or none and say init='random'",
+            )
+        found = header.config.get("projector_pooling_ratio", 1)
+        refuse_differing({"pool": found}, {"pool": self.pool}, options="projector.pool")
+        before = "model.multi_modal_projector."
+        return Reading(
+            f"the projector of {header}",
+            {name: f"{before}{name}" for name in self.state_dict()},
+            passed_over=[name for name in header.shapes if not name.startswith(before)],
+        )
 
     def init_buffers(self) -> None:
         """Does nothing: there are no buffers."""

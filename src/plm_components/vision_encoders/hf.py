@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,7 +11,7 @@ import torch
 from torch import Generator, Tensor, nn
 from transformers import AutoModel
 
-from plm_components.contracts import Grid
+from plm_components.contracts import CheckpointHeader, Grid, Reading
 from plm_components.vision_encoders.fresh_weights import draw_fresh
 from plm_components.vision_encoders.hf_config import (
     ADDRESS,
@@ -18,6 +19,7 @@ from plm_components.vision_encoders.hf_config import (
     tower_config,
 )
 from plm_components.vision_encoders.hf_families import FAMILIES
+from plm_components.vision_encoders.hf_files import read_tower
 from plm_components.vision_encoders.meta_trace import remove_idle, trace
 from plm_components.vision_encoders.pixels import (
     bad_option,
@@ -144,6 +146,15 @@ class HFVisionEncoder(nn.Module):
             options["interpolate_pos_encoding"] = tuple(pixels_B3HW.shape[2:]) != native
         hidden: Tensor = self.backbone(pixels_B3HW, **options).last_hidden_state
         return hidden[:, self._family.prefix(self.config) :]
+
+    def reading(self, header: CheckpointHeader) -> Reading:
+        """Directories of transformers: the tower alone, or a model of two towers that holds it.
+
+        Raises:
+            CheckpointError: another kind of tower, or one of other sizes.
+        """
+        found = read_tower(self.backbone, self.config, header)
+        return replace(found, may_be_absent=self.unused_parameters)
 
     def init_buffers(self) -> None:
         """Recomputes position ids and rotary frequencies."""

@@ -8,9 +8,10 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import interpolate
 
-from plm_components.contracts import Attention, DefaultPart, Grid
+from plm_components.contracts import Attention, CheckpointHeader, DefaultPart, Grid, Reading
 from plm_components.kernels.rotary import AxialRotary
 from plm_components.vision_encoders.pe_block import PEBlock, draw_uniform
+from plm_components.vision_encoders.pe_files import read_timm_pe
 from plm_components.vision_encoders.pixels import (
     bad_option,
     normal_layer,
@@ -92,6 +93,18 @@ class PEVisionEncoder(nn.Module):
         _require_patches(image_size, patch_size)
         _require_rate(drop_path)
         self.layer = normal_layer(_ADDRESS, layer, num_layers)
+        # what a checkpoint's configuration is compared with
+        self.sizes = {
+            "dim": dim,
+            "num_layers": num_layers,
+            "num_heads": num_heads,
+            "ffn_dim": ffn_dim,
+            "patch_size": patch_size,
+            "image_size": image_size,
+            "class_token": class_token,
+            "layer_scale": layer_scale is not None,
+            "norm_eps": norm_eps,
+        }
         self.width, self.patch_size, self.image_size = dim, patch_size, image_size
         self.mean = self.std = (0.5, 0.5, 0.5)
         self.unused_parameters: tuple[str, ...] = ()
@@ -118,6 +131,18 @@ class PEVisionEncoder(nn.Module):
             for _ in range(num_layers + 1 + self.layer)
         )
         self.init_weights()
+
+    def reading(self, header: CheckpointHeader) -> Reading:
+        """Timm's checkpoints of Perception Encoders, and the tower of a PerceptionLM.
+
+        A final norm and a pooling head, which PE-Core has, are passed over, as when PerceptionLM
+        starts from one.
+
+        Raises:
+            CheckpointError: a checkpoint of something else, or of a Perception Encoder built
+                otherwise.
+        """
+        return read_timm_pe(self, header)
 
     @property
     def _blocks(self) -> list[PEBlock]:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from torch import Generator, Tensor, nn
 
-from plm_components.contracts import Grid
+from plm_components.contracts import CheckpointHeader, Grid, Reading, refuse_differing
 from plm_components.errors import ShapeError, UnsupportedError
 from plm_components.vision_encoders.fresh_weights import draw_fresh
 from plm_components.vision_encoders.meta_trace import output_shape, remove_idle, trace
@@ -18,6 +18,13 @@ from plm_components.vision_encoders.pixels import (
     require_pixels,
 )
 from plm_components.vision_encoders.timm_backbone import ADDRESS, create_backbone
+from plm_components.vision_encoders.timm_files import (
+    backbone_of,
+    reading_of,
+    refuse_other_architecture,
+    structure,
+    timm_tower,
+)
 
 
 class TimmVisionEncoder(nn.Module):
@@ -184,6 +191,33 @@ class TimmVisionEncoder(nn.Module):
     def init_weights(self, generator: Generator | None = None) -> None:
         """Fills every parameter and persistent buffer as timm does for this model."""
         draw_fresh(self.backbone, lambda: create_backbone(*self._recipe), generator)
+
+    def reading(self, header: CheckpointHeader) -> Reading:
+        """Timm's own checkpoints, and the tower of a PerceptionLM or another timm wrapper.
+
+        Raises:
+            CheckpointError: a checkpoint of something else, or of a backbone built otherwise.
+        """
+        prefix, config = timm_tower(header)
+        model, _, model_args = self._recipe
+        refuse_other_architecture(header, config, model)
+        if config.get("architecture"):
+            whole = backbone_of(config)
+            ours, theirs = structure(self.backbone), structure(whole)
+            refuse_differing(
+                {name: theirs.get(name) for name in ours}, ours, options="vision_encoder"
+            )
+        else:
+            whole = backbone_of({"architecture": model, "model_args": model_args})
+        names = {f"backbone.{name}": name for name in self.backbone.state_dict()}
+        counters = [name for name in names if name.endswith(".num_batches_tracked")]
+        return reading_of(
+            header,
+            prefix,
+            names,
+            set(whole.state_dict()) - set(names.values()),
+            may_be_absent=[*self.unused_parameters, *counters],
+        )
 
     def _refuse(self, height: int, width: int, error: Exception) -> ShapeError:
         reason = shorten(str(error) or type(error).__name__, 120, placeholder=" …")

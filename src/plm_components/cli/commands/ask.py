@@ -53,8 +53,11 @@ def _answer_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--seed", type=int, default=0, help="of sampling and of --init (default: 0)")
     group.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:1, mps")
     group.add_argument("--dtype", help="float32 or bfloat16 (default: float32, or as it was saved)")
+    group.add_argument("--init", choices=("random",), help="fill parts without weights at random")
     group.add_argument(
-        "--init", choices=("random",), help="ask a spec without weights: the answer is noise"
+        "--allow-untrained",
+        action="store_true",
+        help="ask though a part on the way was never trained: the answer is noise",
     )
     group.add_argument(
         "--draw",
@@ -72,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     )
     target = _target(args)
     variant = opened_variant(args)
-    notes = [*(["random weights; the answer is noise"] if args.init else []), *variant.differences]
+    notes = [*_untrained(variant), *variant.differences]
     _tell(notes)
     began = time.perf_counter()
     reply = variant.chat(
@@ -81,6 +84,7 @@ def run(args: argparse.Namespace) -> int:
         temperature=args.temperature,
         top_p=args.top_p,
         seed=args.seed,
+        allow_untrained=args.allow_untrained,
         stream=True,
     )
     notes += _tell(_undrawn(boxes, reply))
@@ -98,6 +102,11 @@ def run(args: argparse.Namespace) -> int:
             {"question": args.question, **told, **drawing, "seconds": seconds, "notes": notes}
         )
     return 0 if target is None or drawn else 1
+
+
+def _untrained(variant: Variant) -> list[str]:
+    fresh = variant.receipt.fresh_parts
+    return [f"never trained: {', '.join(fresh)}"] if fresh else []
 
 
 def _tell(notes: list[str]) -> list[str]:

@@ -1,5 +1,8 @@
 """``decoder/llama`` under the names of Hugging Face's Llama: the whole of a bare Llama directory,
 and the decoder of a PerceptionLM. Rows stand as ours do, half-split.
+
+Down here because two floors need it: the decoder, which says what it reads, and the checkpoints,
+which write it.
 """
 
 from __future__ import annotations
