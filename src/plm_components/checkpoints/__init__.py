@@ -83,8 +83,8 @@ __all__ = [
     "VariantWriter",
     "WrittenWeights",
     "atomic_directory",
-    "check_exportable",
     "atomic_file",
+    "check_exportable",
     "check_writable",
     "first_few",
     "first_nonfinite",
@@ -114,7 +114,7 @@ __all__ = [
     "set_tensor",
     "tensors_of",
     "unfilled",
-    "write_export",
     "unreadable_lock",
+    "write_export",
     "write_tensors",
 ]
