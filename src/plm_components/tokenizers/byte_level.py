@@ -81,8 +81,8 @@ def _byte_level(*, use_regex: bool) -> dict[str, Any]:
 
 
 def _opening(token_id: int, content: str) -> dict[str, Any]:
-    special, text = ({"SpecialToken": {"id": content, "type_id": 0}}, "Sequence")
-    first, second = ({text: {"id": name, "type_id": 0}} for name in "AB")
+    special = {"SpecialToken": {"id": content, "type_id": 0}}
+    first, second = ({"Sequence": {"id": name, "type_id": 0}} for name in "AB")
     return {
         "type": "TemplateProcessing",
         "single": [special, first],
