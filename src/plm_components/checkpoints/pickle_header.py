@@ -121,7 +121,7 @@ def read_pickle(data: bytes) -> Any:
         with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
             for operation, argument, place in pickletools.genops(data):
                 if operation.name == "GLOBAL":
-                    _require_plain(data, argument, place)
+                    _require_plain(data, str(argument), place or 0)
                 reader.follow(operation.name, argument)
         return reader.stack[-1]
     except (IndexError, KeyError, TypeError, AttributeError) as error:
