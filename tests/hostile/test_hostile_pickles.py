@@ -109,6 +109,10 @@ class TestCode:
             # hashed, this would overflow the stack of the process
             (b"\x80\x02})" + b"\x85" * 10**6 + b"Ns.", "its pickle makes no sense"),
             (b"\x80\x02}\x8a\x09" + bytes(8) + b"\x01Ns.", "its pickle makes no sense"),
+            (
+                b"\x80\x02ccollections\nOrdered\\x44ict\n)R.",
+                "its pickle writes a name as torch.save never does",
+            ),
             (b"\x80\x04}.", "its pickle is of protocol 4, not 2"),
             (b"\x80\x02\xff.", "at position 2, opcode b'\\xff' unknown"),
             (
@@ -121,6 +125,10 @@ class TestCode:
     def test_a_pickle_that_is_none(self, path: Path, data: bytes, why: str) -> None:
         repack(path, {"data.pkl": data})
         assert refused(path) == unreadable(why, path)
+
+    def test_an_escape_that_is_none(self, path: Path) -> None:
+        repack(path, {"data.pkl": b"\x80\x02ccollections\nOrdered\\ict\n)R."})
+        assert refused(path) == runs(r"collections.Ordered\ict", path)
 
     @pytest.mark.parametrize("name", ["NEWOBJ", "OBJ", "INST", "EXT1", "STACK_GLOBAL"])
     def test_other_ways_to_make_an_object(self, path: Path, name: str) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import pickletools
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -116,11 +117,21 @@ def read_pickle(data: bytes) -> Any:
     """
     reader = _Reader()
     try:
-        for operation, argument, _ in pickletools.genops(data):
-            reader.follow(operation.name, argument)
+        # pickletools warns of the escapes that are refused below
+        with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+            for operation, argument, place in pickletools.genops(data):
+                if operation.name == "GLOBAL":
+                    _require_plain(data, str(argument), place or 0)
+                reader.follow(operation.name, argument)
         return reader.stack[-1]
     except (IndexError, KeyError, TypeError, AttributeError) as error:
         raise ValueError("its pickle makes no sense") from error
+
+
+def _require_plain(data: bytes, name: str, place: int) -> None:
+    """Refuses escapes in a name: pickletools resolves them, torch does not."""
+    if not data.startswith(name.replace(" ", "\n", 1).encode() + b"\n", place + 1):
+        raise ValueError("its pickle writes a name as torch.save never does")
 
 
 class _Reader:
