@@ -49,7 +49,7 @@ def test_an_unknown_command_is_told_the_nearest(plm) -> None:
     assert outcome.err == (
         "Unknown command 'lst'.\n"
         "  where:    plm\n"
-        "  expected: one of: list, show, check, ask, demo, doctor\n"
+        "  expected: one of: list, show, check, ask, demo, plugins, doctor\n"
         "  fix:      did you mean list?\n"
     )
 
