@@ -122,13 +122,15 @@ def test_two_distributions_of_one_name_are_told_at_look_up(site):
     assert zoo.get("projector", "plm-twin-two:twin").provider.distribution == "plm-twin-two"
     with pytest.raises(DuplicateComponentError) as error:
         zoo.get("projector", "twin")
-    first, second = (str(entry.provider) for [same] in [zoo.clashes()] for entry in same)
-    assert {first, second} == {"plm-twin-one 1.0", "plm-twin-two 0.2"}
-    assert error.value.what == (
-        f"projector/twin is registered more than once: by {first} and {second}."
+    assert str(error.value) == (
+        "projector/twin is registered more than once: by plm-twin-one 1.0 and plm-twin-two 0.2.\n"
+        "  where:    projector/twin\n"
+        "  expected: one provider of a name\n"
+        "  fix:      choose one by its distribution: "
+        "type: plm-twin-one:twin or type: plm-twin-two:twin"
     )
-    assert "type: plm-twin-one:twin" in error.value.fix
-    assert "type: plm-twin-two:twin" in error.value.fix
+    [same] = zoo.clashes()
+    assert [zoo.spelling(entry) for entry in same] == ["plm-twin-one:twin", "plm-twin-two:twin"]
 
 
 def test_two_distributions_may_name_their_entry_points_alike(site):
@@ -147,9 +149,9 @@ def test_two_distributions_with_one_module_are_not_taken_for_one_another(site):
     site.distribution("plm-old-name", {"renamed": "plm_renamed"})
     site.distribution("plm-new-name", {"renamed": "plm_renamed"})
     zoo = Zoo.discover()
-    [kept] = [one for one in zoo.plugins if one.state == "loaded"]
-    [behind] = [one for one in zoo.plugins if one.state == "shadowed"]
-    assert behind.reason == f"its plm_renamed is already that of {kept.provider}"
+    kept, behind = plugin_of(zoo, "plm-new-name"), plugin_of(zoo, "plm-old-name")
+    assert (kept.state, behind.state) == ("loaded", "shadowed")
+    assert behind.reason == "its plm_renamed is already that of plm-new-name 1.0"
     assert zoo.get("projector", "renamed").provider == kept.provider
 
 

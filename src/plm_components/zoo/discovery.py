@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.metadata import Distribution, EntryPoint, distributions
+from pathlib import Path
 
 from plm_components.zoo.choice import Choice
 from plm_components.zoo.component import Provider
@@ -35,7 +36,7 @@ def installed_plugins(choice: Choice) -> Iterator[Plugin]:
     """
     owners: dict[str, Provider] = {}
     seen: set[str] = set()
-    for found in distributions():
+    for found in sorted(distributions(), key=_by_name):
         place = place_of(found)
         if place in seen:  # a folder may stand on the path twice
             continue
@@ -56,6 +57,12 @@ def installed_plugins(choice: Choice) -> Iterator[Plugin]:
         for point in points:
             plugin = Plugin(point.name, provider, place)
             yield shadowed(plugin, stale) if stale else _examined(plugin, point, choice, owners)
+
+
+def _by_name(found: Distribution) -> tuple[str, str]:
+    # folders are read in any order, and what became of whom must not depend on it
+    place = Path(place_of(found))
+    return place.name, str(place)
 
 
 def _difference(front: Distribution, behind: Provider, points: list[EntryPoint]) -> str | None:
