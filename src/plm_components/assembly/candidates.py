@@ -58,9 +58,9 @@ def raised(part: Part | None, name: str, value: int) -> tuple[str, ...]:
 def other_components(exam: Examination, part: Part) -> tuple[str, ...]:
     """The same slot filled with each other part of its kind."""
     return tuple(
-        f"{part.path}={entry.name}"
+        f"{part.path}={exam.zoo.spelling(entry)}"
         for entry in exam.zoo.entries(part.kind)
-        if entry.status == "available" and entry.name != part.entry.name
+        if entry.status == "available" and entry != part.entry
     )
 
 

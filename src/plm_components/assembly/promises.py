@@ -139,7 +139,7 @@ def _complete(exam: Examination, filled: list[str], empty: list[str]) -> tuple[s
     if len(filled) == 1:
         return (f"{filled[0]}=null",)
     return tuple(
-        f"{empty[0]}={entry.name}"
+        f"{empty[0]}={exam.zoo.spelling(entry)}"
         for entry in exam.zoo.entries(empty[0])
         if entry.status == "available"
     )

@@ -7,11 +7,12 @@ command needs it.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 
+from plm_components.cli.output import print_json, stdout_kept
 from plm_components.cli.parser import parse
 from plm_components.errors import PlmError, UsageError
 
@@ -46,7 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(words: list[str]) -> int:
     try:
         args = parse(words)
-        code: int = args.run(args)
+        with stdout_kept() if getattr(args, "json", False) else nullcontext():
+            code: int = args.run(args)
     except PlmError as error:
         if "--traceback" in words:
             raise
@@ -67,7 +69,7 @@ def _run(words: list[str]) -> int:
 def _tell(error: PlmError, words: list[str]) -> None:
     print(error, file=sys.stderr)
     if "--json" in words:
-        print(json.dumps({"error": error.to_dict()}, indent=2, ensure_ascii=False))
+        print_json({"error": error.to_dict()})
 
 
 def _from_os(error: OSError) -> PlmError:

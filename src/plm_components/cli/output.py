@@ -3,25 +3,69 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from typing import TextIO
 
 # words a table colours when it is drawn on a terminal
 _COLOURS = {
     "ok": "green",
     "available": "green",
+    "loaded": "green",
     "right": "green",
     "absent": "yellow",
     "unavailable": "yellow",
+    "incompatible": "yellow",
+    "blocked": "yellow",
     "note": "cyan",
     "broken": "bold red",
     "wrong": "bold red",
+    "quarantined": "bold red",
+    "shadowed": "bold red",
 }
+
+# stdout as it was, while a command keeps it for its document
+_kept: list[TextIO] = []
+
+
+@contextmanager
+def stdout_kept() -> Iterator[None]:
+    """Keeps stdout for one JSON document: whatever parts and plugins print goes to stderr.
+
+    Also what they write past Python, from compiled code or from processes they start.
+    """
+    before = sys.stdout
+    own = _own_descriptor(before)
+    _kept.append(before if own is None else own)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        kept = _kept.pop()
+        if own is not None:
+            os.dup2(kept.fileno(), 1)
+            kept.close()
+
+
+def _own_descriptor(stream: TextIO) -> TextIO | None:
+    """Another stream to where stdout leads, stdout itself turned to stderr; None under a test."""
+    try:
+        if stream.fileno() != 1:
+            return None
+        stream.flush()
+        copy = os.fdopen(os.dup(1), "w", encoding=stream.encoding, errors=stream.errors)
+        os.dup2(2, 1)
+    except (OSError, ValueError):  # no file behind it, or no stderr
+        return None
+    return copy
 
 
 def print_json(value: object) -> None:
     """One JSON document, keys in the order given."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    document = _kept[-1] if _kept else sys.stdout
+    print(json.dumps(value, indent=2, ensure_ascii=False), file=document, flush=True)
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -20,6 +20,7 @@ COMMANDS = {
     "ask": "ask a variant about images and a video",
     "demo": "draw a new image and a new video, and ask plm-tiny about them",
     "export": "write a variant as transformers or PerceptionLM's own code reads it",
+    "plugins": "every installed plugin, and what became of it",
     "doctor": "what works on this machine, and how to mend the rest",
 }
 
@@ -35,12 +36,14 @@ class Parser(argparse.ArgumentParser):
         return sorted(set(re.findall(r"--[a-z][a-z-]*", self.format_help())))
 
     def error(self, message: str) -> NoReturn:
-        """Raises UsageError instead of printing and leaving."""
+        """Raises UsageError instead of printing and leaving; the nearest choice is suggested."""
+        wrong = re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message)
+        near = _nearest(wrong[1], re.findall(r"[\w-]+", wrong[2])) if wrong else None
         raise UsageError(
             f"{message[:1].upper()}{message[1:]}.",
             where=self.prog,
             expected=" ".join(self.format_usage().removeprefix("usage: ").split()),
-            fix=f"{self.prog} --help",
+            fix=near or f"{self.prog} --help",
         )
 
 
@@ -130,13 +133,17 @@ def _strange_option(word: str, parser: Parser) -> UsageError:
 
 
 def _unknown(noun: str, word: str, known: Iterable[str], where: str) -> UsageError:
-    # here, not above: the doctor must run where the zoo cannot be imported
-    from plm_components.zoo.suggest import did_you_mean
-
     names = list(known)
     return UsageError(
         f"Unknown {noun} '{word}'.",
         where=where,
         expected=f"one of: {', '.join(names)}",
-        fix=did_you_mean(word.partition("=")[0], names) or f"{where} --help",
+        fix=_nearest(word.partition("=")[0], names) or f"{where} --help",
     )
+
+
+def _nearest(word: str, known: Iterable[str]) -> str | None:
+    # here, not above: the doctor must run where the zoo cannot be imported
+    from plm_components.zoo.suggest import did_you_mean
+
+    return did_you_mean(word, known)

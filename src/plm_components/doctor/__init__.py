@@ -5,5 +5,6 @@ Every package is imported in another process, so that one that crashes or hangs 
 
 from plm_components.doctor.diagnosis import Diagnosis, diagnose
 from plm_components.doctor.finding import Finding
+from plm_components.doctor.plugins import examine_plugins
 
-__all__ = ["Diagnosis", "Finding", "diagnose"]
+__all__ = ["Diagnosis", "Finding", "diagnose", "examine_plugins"]

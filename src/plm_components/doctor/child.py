@@ -48,6 +48,7 @@ def _torch(name: str) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "devices": [_device(torch, index) for index in range(count)],
         "mps": bool(torch.backends.mps.is_available()),
+        "xpu": bool(torch.xpu.is_available()),
     }
 
 

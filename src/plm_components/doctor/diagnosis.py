@@ -68,7 +68,7 @@ def diagnose(*, timeout_s: float = 60.0) -> Diagnosis:
             *_pairing(probes["torch"], probes["torchvision"]),
             *(_package(probes[name], needed=False) for name in OPTIONAL),
             *_devices(probes["torch"]),
-            *zoo_findings(),
+            *zoo_findings(probes["torch"]),
             embedded_weights("plm-tiny"),
         )
     )

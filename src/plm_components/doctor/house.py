@@ -1,18 +1,25 @@
-"""What the zoo holds, and which plugins it had to put aside."""
+"""What the zoo holds, which parts cannot be used here, and which plugins were put aside."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from plm_components.doctor.finding import Finding
+from plm_components.doctor.parts import first_of, unusable_parts
+from plm_components.doctor.plugins import misnamed, plugin_finding
+from plm_components.doctor.probes import Probe
 from plm_components.doctor.remedies import first_line
 
 if TYPE_CHECKING:
-    from plm_components.zoo import Problem, Zoo
+    from plm_components.zoo import Zoo
 
 
-def zoo_findings() -> list[Finding]:
-    """The zoo in one line, then one line a plugin that could not be used."""
+def zoo_findings(torch: Probe) -> list[Finding]:
+    """The zoo in one line, then one for whatever in it cannot be used.
+
+    Args:
+        torch: How importing torch went, for the devices that parts need.
+    """
     try:
         # here, not above: without pluggy the doctor still has to say that pluggy is missing
         from plm_components.zoo import Zoo
@@ -21,7 +28,10 @@ def zoo_findings() -> list[Finding]:
     except Exception as error:
         said = f"{type(error).__name__}: {error}"
         return [Finding("zoo", "broken", first_line(said), "mend the packages above", True, said)]
-    return [_parts(zoo), *_unavailable(zoo), *(_quarantined(one) for one in zoo.problems)]
+    # of plugins that loaded, the parts say the rest
+    told = [plugin for plugin in zoo.plugins if plugin.aside is not None or plugin.notes]
+    plugins = [plugin_finding(plugin) for plugin in told]
+    return [_parts(zoo), *unusable_parts(zoo.entries(), torch), *plugins, *misnamed(zoo)]
 
 
 def _parts(zoo: Zoo) -> Finding:
@@ -29,28 +39,5 @@ def _parts(zoo: Zoo) -> Finding:
     usable = sum(entry.status == "available" for entry in entries)
     providers = sorted({str(entry.provider) for entry in entries})
     return Finding(
-        "zoo", "ok", f"{usable} of {len(entries)} parts usable, from {', '.join(providers)}"
-    )
-
-
-def _unavailable(zoo: Zoo) -> list[Finding]:
-    return [
-        Finding(entry.address, "absent", f"it {entry.reason}", _install(entry.component.requires))
-        for entry in zoo.entries()
-        if entry.status == "unavailable"
-    ]
-
-
-def _install(requires: tuple[str, ...]) -> str:
-    wanted = " ".join(f"'{name}'" for name in requires if name not in ("cuda", "mps"))
-    return f"pip install {wanted}" if wanted else "update the plugin or plm-components"
-
-
-def _quarantined(problem: Problem) -> Finding:
-    return Finding(
-        f"plugin {problem.plugin}",
-        "broken",
-        f"{problem.provider}: {first_line(problem.error)}",
-        f"pip install --upgrade {problem.provider.distribution}, or pip uninstall it",
-        error=problem.traceback,
+        "zoo", "ok", f"{usable} of {len(entries)} parts usable, from {first_of(providers)}"
     )

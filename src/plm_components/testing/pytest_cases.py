@@ -85,8 +85,8 @@ def report(trial: Trial | Entry) -> None:
 
 
 def _why_not(entry: Entry) -> str:
-    if entry.status == "unavailable":
-        return f"{entry.address} is unavailable: it {entry.reason}"
+    if entry.status != "available":
+        return f"{entry.address} is {entry.status}: it {entry.reason}"
     return f"{entry.address} has no example that can be built without further files"
 
 

@@ -1,10 +1,10 @@
 """Everything that is registered: declarations, discovery, exact look-up. Imports no torch."""
 
 from plm_components.zoo.component import Component, Provider
-from plm_components.zoo.discovery import Problem
 from plm_components.zoo.entry import Entry
 from plm_components.zoo.hooks import hookimpl, hookspec
 from plm_components.zoo.kinds import KINDS, Kind
+from plm_components.zoo.plugin import Plugin
 from plm_components.zoo.registry import Zoo, add_file, default_zoo, list_components
 
 __all__ = [
@@ -12,7 +12,7 @@ __all__ = [
     "Component",
     "Entry",
     "Kind",
-    "Problem",
+    "Plugin",
     "Provider",
     "Zoo",
     "add_file",

@@ -103,7 +103,7 @@ class Provider:
 
     def answers_to(self, name: str) -> bool:
         """Whether ``name`` before a colon means this provider (PEP 503: ``-``, ``_``, case)."""
-        return name == self.distribution or _normal(name) == _normal(self.distribution)
+        return name == self.distribution or normal_name(name) == normal_name(self.distribution)
 
     def __str__(self) -> str:
         if self.sha256 is None:
@@ -111,7 +111,8 @@ class Provider:
         return f"{self.distribution} ({self.version}, sha256 {self.sha256[:12]})"
 
 
-def _normal(distribution: str) -> str:
+def normal_name(distribution: str) -> str:
+    """As package indexes compare names (PEP 503); a path of a part file stays as it is."""
     if "/" in distribution:
         return distribution
     return re.sub(r"[-_.]+", "-", distribution).lower()

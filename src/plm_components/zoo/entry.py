@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
@@ -10,9 +12,14 @@ from typing import Any, Literal, NoReturn
 from plm_components.errors import PluginError, UnavailableError
 from plm_components.zoo.component import Component, Provider
 from plm_components.zoo.kinds import KINDS
-from plm_components.zoo.requirements import missing_device, missing_package, unresolved_devices
+from plm_components.zoo.requirements import (
+    is_device,
+    missing_device,
+    missing_package,
+    unresolved_devices,
+)
 
-Status = Literal["available", "unavailable"]
+Status = Literal["available", "unavailable", "incompatible"]
 
 
 @dataclass(frozen=True)
@@ -48,21 +55,35 @@ class Entry:
         return f"{self.provider.distribution}:{self.name}"
 
     @cached_property
-    def _missing(self) -> str | None:
-        spoken = KINDS[self.kind].contract
-        if self.component.contract != spoken:
-            return f"speaks contract {self.component.contract} of {self.kind}; this is {spoken}"
-        return missing_package(self.component.requires)
+    def _obstacle(self) -> tuple[Status, str | None]:
+        spoken, here = self.component.contract, KINDS[self.kind].contract
+        if spoken != here:
+            age = "newer" if spoken > here else "older"
+            return (
+                "incompatible",
+                f"speaks contract {spoken} of {self.kind}, {age} than the {here} spoken here",
+            )
+        missing = missing_package(self.component.requires)
+        return ("available", None) if missing is None else ("unavailable", missing)
 
     @property
     def status(self) -> Status:
-        """Unavailable where the contract or a distribution does not fit; devices are not asked."""
-        return "available" if self._missing is None else "unavailable"
+        """Whether its contract and the distributions it needs fit; devices are not asked."""
+        return self._obstacle[0]
 
     @property
     def reason(self) -> str | None:
-        """Why it is unavailable, or the devices it will ask for (``needs cuda``)."""
-        return self._missing or unresolved_devices(self.component.requires)
+        """Why it is not available, or the devices it will ask for (``needs cuda``)."""
+        return self._obstacle[1] or unresolved_devices(self.component.requires)
+
+    @property
+    def remedy(self) -> str:
+        """What to type or do where it is not available."""
+        if self.status == "incompatible":
+            newer = self.component.contract > KINDS[self.kind].contract
+            return f"update {'plm-components' if newer else self.provider.distribution}"
+        wanted = " ".join(f"'{name}'" for name in self.component.requires if not is_device(name))
+        return f"pip install {wanted}"
 
     def load(self) -> type[Any]:
         """Imports the target.
@@ -71,23 +92,24 @@ class Entry:
             UnavailableError: a requirement or a device is missing, or the contract differs.
             PluginError: the target cannot be imported or is no class.
         """
-        reason = self._missing or missing_device(self.component.requires)
-        if reason is not None:
-            raise UnavailableError(
-                f"{self.address} is unavailable: it {reason}.",
-                where=f"{self.address}, from {self.provider}",
-                expected=self._wanted(),
-                fix=f"meet the requirement, or choose another {self.kind} (plm list {self.kind})",
-            )
-        return self._import()
-
-    def _wanted(self) -> str:
-        return ", ".join(self.component.requires) or f"contract {KINDS[self.kind].contract}"
+        reason = self._obstacle[1] or missing_device(self.component.requires)
+        if reason is None:
+            return self._import()
+        differs = self.status == "incompatible"
+        wanted = f"contract {KINDS[self.kind].contract}"
+        raise UnavailableError(
+            f"{self.address} is {'incompatible' if differs else 'unavailable'}: it {reason}.",
+            where=f"{self.address}, from {self.provider}",
+            expected=wanted if differs else ", ".join(self.component.requires),
+            fix=f"{self.remedy if differs else 'meet the requirement'}, "
+            f"or choose another {self.kind} (plm list {self.kind})",
+        )
 
     def _import(self) -> type[Any]:
         module_name, _, path = self.component.target.partition(":")
         try:
-            found: Any = import_module(module_name)
+            with redirect_stdout(sys.stderr):  # what it prints is no answer of ours
+                found: Any = import_module(module_name)
             for attribute in path.split("."):
                 found = getattr(found, attribute)
         except KeyboardInterrupt:

@@ -45,7 +45,15 @@ def components_of(plugin: object, name: str) -> list[Component]:
             expected=f"a function {HOOK}() marked @hookimpl",
             fix="decorate it: from plm_components import hookimpl",
         )
-    found = [item for result in manager.hook.plm_register_components() for item in result]
+    results = manager.hook.plm_register_components()
+    if not results:
+        raise PluginError(
+            f"{name} registers None, which is no list of components.",
+            where=_place(plugin),
+            expected="Component(kind, name, target) objects",
+            fix=f"yield or return them from {HOOK}",
+        )
+    found = [item for result in results for item in result]
     for item in found:
         if not isinstance(item, Component):
             raise PluginError(

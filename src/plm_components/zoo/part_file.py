@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import redirect_stdout
 from dataclasses import replace
 from hashlib import sha256
 from importlib.util import module_from_spec, spec_from_file_location
@@ -15,7 +16,7 @@ from plm_components.zoo.hooks import HOOK, components_of, hookimpl
 
 
 def read_part_file(path: str | Path) -> tuple[Provider, list[Component]]:
-    """Runs a part file and asks its hook.
+    """Runs a part file and asks its hook. What it prints goes to stderr.
 
     Args:
         path: A ``.py`` file with ``plm_register_components()``; ``@hookimpl`` may be left out.
@@ -28,11 +29,13 @@ def read_part_file(path: str | Path) -> tuple[Provider, list[Component]]:
         digest = sha256(file.read_bytes()).hexdigest()
     except (OSError, ValueError) as error:
         raise _refusal(file, f"cannot be read: {error}", "a Python file") from error
-    module = _module(file.resolve(), digest)
-    hook = getattr(module, HOOK, None)
-    if callable(hook):
-        hookimpl(hook)
-    components = [_at_home(one, file.stem, module.__name__) for one in _ask(module, file)]
+    with redirect_stdout(sys.stderr):
+        module = _module(file.resolve(), digest)
+        hook = getattr(module, HOOK, None)
+        if callable(hook):
+            hookimpl(hook)
+        found = _ask(module, file)
+    components = [_at_home(one, file.stem, module.__name__) for one in found]
     return Provider(_display(file), "unpublished", digest), components
 
 

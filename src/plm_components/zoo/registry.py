@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import NoReturn
 
 from plm_components.errors import DuplicateComponentError, UnknownComponentError
+from plm_components.zoo.choice import Choice
 from plm_components.zoo.component import Component, Provider
-from plm_components.zoo.discovery import Problem, installed_plugins
+from plm_components.zoo.discovery import installed_plugins
 from plm_components.zoo.entry import Entry
 from plm_components.zoo.hooks import components_of
 from plm_components.zoo.kinds import KINDS
 from plm_components.zoo.part_file import read_part_file
+from plm_components.zoo.plugin import Plugin
+from plm_components.zoo.requirements import forget_versions
 from plm_components.zoo.suggest import did_you_mean
 
 IN_PYTHON = Provider("python", "unpublished")
+# plugins an error names; there may be hundreds
+_NAMED = 5
 
 
 class Zoo:
@@ -27,29 +33,37 @@ class Zoo:
 
     def __init__(self) -> None:
         self._entries: dict[tuple[str, str], list[Entry]] = {}
-        self.problems: list[Problem] = []
+        self.plugins: list[Plugin] = []
+        self.complaints: list[str] = []
 
     @classmethod
     def discover(cls) -> Zoo:
-        """Our own parts and those of every installed plugin; failures land in ``problems``."""
+        """Our own parts and those of every installed plugin that ``PLM_PLUGINS`` lets in.
+
+        ``plugins`` says what became of each; ``complaints``, which names in the variable mean none.
+
+        Raises:
+            PluginError: a plugin is broken or shadowed, and ``PLM_STRICT_PLUGINS`` is set.
+        """
         from plm_components import __version__, builtins
 
+        forget_versions()
         zoo = cls()
-        ours = Provider("plm-components", __version__)
-        zoo._add_all(components_of(builtins, "plm-components"), ours)
-        for provider, found in installed_plugins():
-            if isinstance(found, Problem):
-                zoo.problems.append(found)
-            else:
-                zoo._add_all(found, provider)
+        zoo._add_all(
+            Entry(component, Provider("plm-components", __version__))
+            for component in components_of(builtins, "plm-components")
+        )
+        choice = Choice.of_environment()
+        for plugin in installed_plugins(choice):
+            zoo.plugins.append(plugin)
+            zoo._add_all(plugin.entries)
+        zoo.complaints = choice.unknown(zoo.plugins)
         return zoo
 
     def add(self, component: Component, *, provider: Provider = IN_PYTHON) -> Entry:
         """Registers a component; the same one twice is one. Clashes are told at look-up."""
         entry = Entry(component, provider)
-        same_name = self._entries.setdefault((component.kind, component.name), [])
-        if entry not in same_name:
-            same_name.append(entry)
+        self._add_all([entry])
         return entry
 
     def add_file(self, path: str | Path) -> list[Entry]:
@@ -59,13 +73,17 @@ class Zoo:
             PluginError: the file is missing, fails, or registers nothing.
         """
         provider, components = read_part_file(path)
-        return self._add_all(components, provider)
+        entries = tuple(Entry(component, provider) for component in components)
+        self._add_all(entries)
+        self.plugins.append(Plugin(Path(path).stem, provider, str(path), entries))
+        return list(entries)
 
     def copy(self) -> Zoo:
         """Another zoo with the same entries, to add to without touching this one."""
         other = type(self)()
         other._entries = {key: list(entries) for key, entries in self._entries.items()}
-        other.problems = list(self.problems)
+        other.plugins = list(self.plugins)
+        other.complaints = list(self.complaints)
         return other
 
     def entries(self, kind: str | None = None) -> list[Entry]:
@@ -100,8 +118,20 @@ class Zoo:
             _duplicate(found)
         return found[0]
 
-    def _add_all(self, components: Sequence[Component], provider: Provider) -> list[Entry]:
-        return [self.add(component, provider=provider) for component in components]
+    def clashes(self) -> list[list[Entry]]:
+        """Entries whose short name means several, name by name: each needs ``dist:name``."""
+        return [list(entries) for entries in self._entries.values() if len(entries) > 1]
+
+    def spelling(self, entry: Entry) -> str:
+        """How a spec writes exactly this entry: its name, qualified where that means several."""
+        alone = len(self._entries.get((entry.kind, entry.name), ())) < 2
+        return entry.name if alone else entry.qualified
+
+    def _add_all(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            same_name = self._entries.setdefault((entry.kind, entry.name), [])
+            if entry not in same_name:
+                same_name.append(entry)
 
     def _unknown(self, kind: str, name: str) -> NoReturn:
         known = self.entries(kind)
@@ -116,14 +146,15 @@ class Zoo:
             where=f"{kind}/{name}",
             expected=f"one of: {', '.join(names)}" if names else f"a registered {kind}",
             fix=(fix or "choose one of these, or install the plugin that has it")
-            + self._quarantined(),
+            + self._put_aside(),
         )
 
-    def _quarantined(self) -> str:
-        if not self.problems:
+    def _put_aside(self) -> str:
+        aside = [f"{one.provider}, {one.aside}" for one in self.plugins if one.aside is not None]
+        if not aside:
             return ""
-        names = ", ".join(str(problem.provider) for problem in self.problems)
-        return f" (not loaded, may have had it: {names}; see plm doctor)"
+        named = "; ".join([*aside[:_NAMED], *(["…"] if aside[_NAMED:] else [])])
+        return f" (not loaded, may have had it: {named}; see plm plugins doctor)"
 
 
 def _unknown_kind(kind: str) -> NoReturn:
@@ -153,7 +184,10 @@ def _duplicate(found: Sequence[Entry]) -> NoReturn:
 @lru_cache(maxsize=1)
 def default_zoo() -> Zoo:
     """The zoo that functions use when none is given: discovered once a process."""
-    return Zoo.discover()
+    zoo = Zoo.discover()
+    for complaint in zoo.complaints:
+        warnings.warn(complaint, stacklevel=2)
+    return zoo
 
 
 def list_components(kind: str | None = None, zoo: Zoo | None = None) -> list[Entry]:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from functools import cache
 from importlib import import_module, metadata
 from typing import Any
+
+# a device's name -> its compute capability, (0, 0) where devices of the name have none
+Capability = Callable[[str], tuple[int, int] | None]
 
 _DEVICE = re.compile(r"(cuda|mps|xpu)\s*(?:>=\s*(\d+(?:\.\d+)?))?")
 
@@ -27,13 +31,25 @@ def unresolved_devices(requires: Iterable[str]) -> str | None:
     return f"needs {', '.join(devices)}" if devices else None
 
 
-def missing_device(requires: Iterable[str]) -> str | None:
-    """The first device that this machine lacks, as a reason. Imports torch where one is needed."""
+def missing_device(requires: Iterable[str], capability: Capability | None = None) -> str | None:
+    """The first device that this machine lacks, as a reason.
+
+    Args:
+        requires: As a component declares it.
+        capability: What a device of some name can do here, or None where there is none; torch is
+            asked by default, and imported where a device is required.
+    """
+    capability = capability or _capability
     for requirement in requires:
         match = _DEVICE.fullmatch(requirement)
-        if match is not None and not _has_device(match[1], match[2]):
+        if match is not None and not _is_enough(capability(match[1]), match[1], match[2]):
             return f"needs {requirement}, which this machine lacks"
     return None
+
+
+def forget_versions() -> None:
+    """What was read about distributions is read anew: something may have been installed."""
+    _missing.cache_clear()
 
 
 def is_device(requirement: str) -> bool:
@@ -41,6 +57,8 @@ def is_device(requirement: str) -> bool:
     return _DEVICE.fullmatch(requirement) is not None
 
 
+# a thousand parts may need the same few distributions, and metadata are long
+@cache
 def _missing(requirement: str) -> str | None:
     # packaging is needed for versions and markers only, so listing without them stays light
     from packaging.requirements import InvalidRequirement, Requirement
@@ -60,7 +78,14 @@ def _missing(requirement: str) -> str | None:
     return None
 
 
-def _has_device(device: str, least: str | None) -> bool:
+def _is_enough(found: tuple[int, int] | None, device: str, least: str | None) -> bool:
+    if found is None or device != "cuda" or least is None:
+        return found is not None
+    major, _, minor = least.partition(".")
+    return found >= (int(major), int(minor or 0))
+
+
+def _capability(device: str) -> tuple[int, int] | None:
     # by name: this floor has no torch, and asks for it only when a component is about to be used
     torch = import_module("torch")
     probes: dict[str, Callable[[], Any]] = {
@@ -69,8 +94,8 @@ def _has_device(device: str, least: str | None) -> bool:
         "xpu": lambda: torch.xpu.is_available(),
     }
     if not probes[device]():
-        return False
-    if device != "cuda" or least is None:
-        return True
-    major, _, minor = least.partition(".")
-    return bool(torch.cuda.get_device_capability() >= (int(major), int(minor or 0)))
+        return None
+    if device != "cuda":
+        return (0, 0)
+    major, minor = torch.cuda.get_device_capability()
+    return (int(major), int(minor))

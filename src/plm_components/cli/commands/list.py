@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json([describe(entry) for entry in entries])
     else:
-        _print(entries)
+        _print(entries, zoo)
         if args.kind is None:
             print(f"\nspecs: {', '.join(shipped_specs())}  (plm show SPEC)")
     _warn(zoo)
@@ -51,27 +51,31 @@ def describe(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _print(entries: Sequence[Entry]) -> None:
+def _print(entries: Sequence[Entry], zoo: Zoo) -> None:
     rows = [
         (
             entry.address,
             entry.status,
             f"{entry.provider.distribution} {entry.provider.version}",
-            _about(entry),
+            _about(entry, zoo),
         )
         for entry in entries
     ]
     print_table(("part", "status", "provider", "what it is"), rows)
 
 
-def _about(entry: Entry) -> str:
+def _about(entry: Entry, zoo: Zoo) -> str:
     # why it cannot be used, or what it will ask for (needs cuda), behind what it is
-    return entry.component.summary + (f" ({entry.reason})" if entry.reason else "")
+    notes = [] if entry.reason is None else [entry.reason]
+    if zoo.spelling(entry) != entry.name:
+        notes.append(f"not alone of this name: type: {zoo.spelling(entry)}")
+    return entry.component.summary + (f" ({'; '.join(notes)})" if notes else "")
 
 
 def _warn(zoo: Zoo) -> None:
-    for problem in zoo.problems:
-        print(
-            f"not loaded: {problem.provider}: {problem.error} (plm doctor says more)",
-            file=sys.stderr,
-        )
+    for plugin in zoo.plugins:
+        if plugin.aside in ("quarantined", "shadowed"):
+            print(
+                f"not loaded: {plugin.provider}: {plugin.reason} (plm plugins doctor says more)",
+                file=sys.stderr,
+            )

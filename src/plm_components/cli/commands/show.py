@@ -111,7 +111,7 @@ def _slot_text(name: str, slot: dict[str, Any]) -> str:
 def _show_spec(source: str, overrides: Sequence[str], zoo: Zoo, *, as_json: bool) -> int:
     from plm_components.spec import dump_yaml, load_spec, resolve
 
-    data = filled(resolve(load_spec(source, overrides), zoo))
+    data = filled(resolve(load_spec(source, overrides), zoo), zoo)
     if as_json:
         print_json(data)
     else:
@@ -119,16 +119,17 @@ def _show_spec(source: str, overrides: Sequence[str], zoo: Zoo, *, as_json: bool
     return 0
 
 
-def filled(tree: SpecTree) -> dict[str, Any]:
+def filled(tree: SpecTree, zoo: Zoo) -> dict[str, Any]:
     """A spec with the default of every option and nested part written out.
 
     Args:
         tree: What ``resolve`` returned.
+        zoo: Where its parts were found; a name that means several there is written qualified.
 
     Returns:
         Plain data that ``load_spec`` reads; empty slots are None.
     """
-    slots = {slot: part and _filled_part(part) for slot, part in tree.parts.items()}
+    slots = {slot: part and _filled_part(part, zoo) for slot, part in tree.parts.items()}
     return {
         "plm": tree.data["plm"],
         **slots,
@@ -137,12 +138,12 @@ def filled(tree: SpecTree) -> dict[str, Any]:
     }
 
 
-def _filled_part(part: Part) -> dict[str, Any]:
+def _filled_part(part: Part, zoo: Zoo) -> dict[str, Any]:
     reserved = {"weights": part.weights, "trainable": part.trainable}
     return {
-        "type": part.entry.name,
+        "type": zoo.spelling(part.entry),
         **{name: _plain(value) for name, value in part.options.items()},
-        **{name: _filled_part(child) for name, child in part.children.items()},
+        **{name: _filled_part(child, zoo) for name, child in part.children.items()},
         **{name: value for name, value in reserved.items() if value is not None},
     }
 
