@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ def run_own_tests(clean: CleanEnvironment) -> str:
 def check_readme_specs(clean: CleanEnvironment) -> list[tuple[str, bool]]:
     """Every ``plm check`` of the READMEs, in one process: whether the parts fit."""
     asked = [
-        (plugin.name, spec, overrides.split())
+        (plugin.name, spec, shlex.split(overrides))
         for plugin in PLUGINS
         for spec, overrides in _CHECK.findall((plugin / "README.md").read_text(encoding="utf-8"))
     ]
