@@ -61,7 +61,7 @@ def build_wheels(sources: Sequence[Path], folder: Path) -> list[Path]:
 
 
 def shared_environment(folder: Path, wheels: Sequence[Path]) -> CleanEnvironment:
-    """New, with these wheels; their dependencies are those of the running environment, by a .pth."""
+    """New, with these wheels; what they need is the running environment's, by a .pth."""
     venv.create(folder / "venv", symlinks=True)
     clean = CleanEnvironment(folder, folder / "venv" / "bin" / "python")
     # before the .pth: pip would find our own package there and count it as installed

@@ -43,15 +43,13 @@ def listed(clean: CleanEnvironment) -> list[dict[str, Any]]:
 
 
 def run_own_tests(clean: CleanEnvironment) -> str:
-    """Each plugin's tests, conformance first among them, and its benchmark once; the closing line."""
+    """Each plugin's tests, conformance among them, and its benchmark once; what pytest said."""
     for plugin in PLUGINS:
         for folder in ("tests", "benchmarks"):
             shutil.copytree(plugin / folder, clean.folder / plugin.name / folder)
     options = ["-q", "-W", "error", "--import-mode=importlib", "--benchmark-disable", "-rs"]
     folders = [plugin.name for plugin in PLUGINS]
-    done = clean.run(
-        "-m", "pytest", "-p", "no:cacheprovider", *options, *folders, seconds=900
-    )
+    done = clean.run("-m", "pytest", "-p", "no:cacheprovider", *options, *folders, seconds=900)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     return done.stdout
 

@@ -1,7 +1,6 @@
 """The plugins as a stranger gets them: wheels in an environment without this source tree.
 
-The most expensive tests of all, and worth it: half a minute on an idle core, of which building takes
-ten seconds and importing torch (once for the tests, once for the READMEs) most of the rest.
+The most expensive tests of all, and worth it: COST on an idle core, a third of it building wheels.
 """
 
 from __future__ import annotations
@@ -82,8 +81,14 @@ def test_a_wheel_holds_its_package_and_no_more(clean: CleanEnvironment, plugin) 
 
 
 def _is_expected(line: str) -> bool:
-    # Liger's kernels have no device here, and what has no grid has no places to keep
-    return "decoder_block/liger is unavailable" in line or "there is no place to keep" in line
+    # Liger's kernels have no device here; a sampler that looks is not asked to choose blind; what
+    # has no grid has no places to keep
+    reasons = (
+        "decoder_block/liger is unavailable",
+        "must look: video_sampler/scene_change",
+        "projector/tome, keeps_places",
+    )
+    return any(reason in line for reason in reasons)
 
 
 def _has_liger() -> bool:

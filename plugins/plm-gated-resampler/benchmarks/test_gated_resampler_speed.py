@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import torch
-from plm_gated_resampler.gated_resampler import GatedResamplerProjector
 
 from plm_components.contracts import Grid
 from plm_components.kernels.attention.eager import EagerAttention
@@ -19,6 +18,7 @@ from plm_components.kernels.pooling.mean import MeanPooling
 from plm_components.projectors.avg_pool_mlp import AvgPoolMLPProjector
 from plm_components.projectors.perceiver_resampler import PerceiverResamplerProjector
 from plm_components.testing.oracles import budget_fault
+from plm_gated_resampler.gated_resampler import GatedResamplerProjector
 
 # in_dim, out_dim, side of the grid
 SMALL, SHAPES = [(24, 32, 4)], [(1024, 2048, 32)]

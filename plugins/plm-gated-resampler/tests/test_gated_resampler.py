@@ -7,13 +7,13 @@ from math import erf
 import numpy as np
 import pytest
 import torch
-from plm_gated_resampler.gated_resampler import GatedResamplerProjector
 from torch import Tensor
 
 from plm_components.contracts import Attention, Grid
 from plm_components.errors import ShapeError, SpecError
 from plm_components.kernels.attention.eager import EagerAttention
 from plm_components.kernels.attention.sdpa import SDPAAttention
+from plm_gated_resampler.gated_resampler import GatedResamplerProjector
 
 GRID = Grid(4, 6)
 

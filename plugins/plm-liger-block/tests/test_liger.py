@@ -12,8 +12,6 @@ from typing import Any
 
 import pytest
 import torch
-from plm_liger_block import operators
-from plm_liger_block.liger import LigerBlock
 from torch import Tensor
 
 from plm_components.contracts import Causal, CausalCached
@@ -22,6 +20,8 @@ from plm_components.decoders.llama import LlamaDecoder
 from plm_components.errors import ContractError, UnsupportedError
 from plm_components.kernels.attention.sdpa import SDPAAttention
 from plm_components.testing import checks_for, conformance
+from plm_liger_block import operators
+from plm_liger_block.liger import LigerBlock
 
 HEADS = {"num_heads": 4, "num_kv_heads": 2, "ffn_dim": 48}
 
@@ -76,7 +76,10 @@ def run(decoder: LlamaDecoder, ids: Tensor, dtype: torch.dtype = torch.float32) 
 
 @pytest.mark.parametrize("head_dim", [None, 24])
 def test_the_state_dict_is_the_plain_block_s(head_dim: int | None) -> None:
-    fused, plain = block(LigerBlock, head_dim=head_dim), block(PrenormGQASwiGLUBlock, head_dim=head_dim)
+    fused, plain = (
+        block(LigerBlock, head_dim=head_dim),
+        block(PrenormGQASwiGLUBlock, head_dim=head_dim),
+    )
     theirs, ours = plain.state_dict(), fused.state_dict()
     assert list(ours) == list(theirs)
     for name, tensor in theirs.items():
@@ -113,7 +116,9 @@ def test_by_definition_gradients_are_the_plain_block_s() -> None:
         gradients.append({name: p.grad for name, p in model.named_parameters()})
     for name, expected in gradients[0].items():
         scale = float(expected.abs().max())
-        torch.testing.assert_close(gradients[1][name], expected, rtol=0, atol=1e-4 * scale, msg=name)
+        torch.testing.assert_close(
+            gradients[1][name], expected, rtol=0, atol=1e-4 * scale, msg=name
+        )
 
 
 @pytest.mark.usefixtures("defined")

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import torch
-from plm_qwen3_block.qwen3 import Qwen3Block
 
 from plm_components.contracts import Causal
 from plm_components.decoder_blocks.prenorm_gqa_swiglu import PrenormGQASwiGLUBlock
@@ -18,6 +17,7 @@ from plm_components.kernels.attention.eager import EagerAttention
 from plm_components.kernels.attention.sdpa import SDPAAttention
 from plm_components.kernels.rotary import HalfSplitRotary, RopeScaling
 from plm_components.testing.oracles import budget_fault
+from plm_qwen3_block.qwen3 import Qwen3Block
 
 # dim, heads, key/value heads, head_dim, ffn_dim, positions
 SMALL = [(64, 4, 2, 24, 96, 7)]

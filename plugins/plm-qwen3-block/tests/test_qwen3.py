@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from plm_qwen3_block.keys import decoder_name, decoder_tensors
-from plm_qwen3_block.qwen3 import Qwen3Block
 from torch import Generator, Tensor
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
@@ -14,6 +12,8 @@ from plm_components.decoders.llama import LlamaDecoder
 from plm_components.errors import ContractError
 from plm_components.kernels.attention.eager import EagerAttention
 from plm_components.kernels.attention.sdpa import SDPAAttention
+from plm_qwen3_block.keys import decoder_name, decoder_tensors
+from plm_qwen3_block.qwen3 import Qwen3Block
 
 VOCABULARY, LAYERS = 60, 3
 
@@ -91,12 +91,12 @@ def assert_equal_to_rounding(found: Tensor, expected: Tensor) -> None:
 @pytest.mark.parametrize("attention", [EagerAttention, SDPAAttention])
 @pytest.mark.parametrize(("tied", "head_dim"), [(True, 24), (False, 8), (True, 6)])
 @torch.no_grad()
-def test_logits_equal_transformers(
-    attention: type[Attention], tied: bool, head_dim: int
-) -> None:
+def test_logits_equal_transformers(attention: type[Attention], tied: bool, head_dim: int) -> None:
     """Heads wider than the decoder, as wide, and narrower."""
     expected = theirs(tied=tied, head_dim=head_dim)(input_ids=words()).logits
-    assert_equal_to_rounding(logits(ours(attention, tied=tied, head_dim=head_dim), words()), expected)
+    assert_equal_to_rounding(
+        logits(ours(attention, tied=tied, head_dim=head_dim), words()), expected
+    )
 
 
 @torch.no_grad()
@@ -106,9 +106,7 @@ def test_cached_decoding_equals_transformers() -> None:
     expected = theirs()(input_ids=ids).logits
     cache = decoder.new_cache(3, 30, torch.float32, "cpu")
     x_BLD, positions_BL = decoder.embed(ids), torch.arange(24).expand(3, -1)
-    hidden = decoder(
-        x_BLD[:, :12], positions_BL=positions_BL[:, :12], mask=Causal(), cache=cache
-    )
+    hidden = decoder(x_BLD[:, :12], positions_BL=positions_BL[:, :12], mask=Causal(), cache=cache)
     assert_equal_to_rounding(decoder.logits(hidden), expected[:, :12])
     cache.truncate(torch.tensor([12, 5, 8]))
     rows = torch.arange(3)[:, None]

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 import torch
-from plm_scene_sampler.scene_change import SceneChangeSampler
 
 from plm_components.contracts import VideoFacts
 from plm_components.video_samplers.plm_uniform import PLMUniformSampler
+from plm_scene_sampler.scene_change import SceneChangeSampler
 
 SMALL, HOURS = [240], [24 * 3600]
 SAMPLERS = {

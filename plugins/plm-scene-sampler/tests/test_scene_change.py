@@ -11,15 +11,15 @@ import av
 import numpy as np
 import pytest
 import torch
-from plm_scene_sampler.colors import color_distances
-from plm_scene_sampler.filling import fill
-from plm_scene_sampler.scene_change import SceneChangeSampler
 from torch import Tensor
 
 from plm_components.contracts import VideoFacts
 from plm_components.errors import SpecError, UnsupportedError
 from plm_components.video_readers.pyav import PyAVReader
 from plm_components.video_samplers.plm_uniform import PLMUniformSampler
+from plm_scene_sampler.colors import color_distances
+from plm_scene_sampler.filling import fill
+from plm_scene_sampler.scene_change import SceneChangeSampler
 
 
 def facts_of(num_frames: int, fps: float = 25.0) -> VideoFacts:
@@ -193,5 +193,5 @@ def test_options_out_of_range_are_refused() -> None:
         "  expected: an even number of pixels\n"
         "  fix:      set video_sampler.side=32"
     )
-    with pytest.raises(SpecError, match="threshold=1.5 leaves nothing"):
+    with pytest.raises(SpecError, match=r"threshold=1\.5 leaves nothing"):
         SceneChangeSampler(threshold=1.5)

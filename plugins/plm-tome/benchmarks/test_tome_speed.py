@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 import torch
-from plm_tome.tome import ToMeProjector
 
 from plm_components.contracts import Grid
 from plm_components.kernels.pooling.mean import MeanPooling
 from plm_components.projectors.avg_pool_mlp import AvgPoolMLPProjector
 from plm_components.testing.oracles import budget_fault
+from plm_tome.tome import ToMeProjector
 
 # in_dim, out_dim, side of the grid
 SMALL, SHAPES = [(24, 32, 6)], [(1024, 2048, 32), (1024, 3072, 32)]

@@ -7,12 +7,12 @@ from math import ceil
 import numpy as np
 import pytest
 import torch
-from plm_tome.matching import round_sizes
-from plm_tome.tome import ToMeProjector, merge
 from torch import Tensor
 
 from plm_components.contracts import Grid
 from plm_components.errors import ShapeError, SpecError
+from plm_tome.matching import round_sizes
+from plm_tome.tome import ToMeProjector, merge
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:

@@ -17,10 +17,10 @@ class GatedResamplerProjector(nn.Module):
     """Averages windows, then lets each average draw detail from every token of the tile.
 
     A perceiver resampler begins as noise: free queries that have to learn where to look. Here the
-    queries are the window averages, so an embedding has a place, and both halves of each layer stand
-    behind a gate ``tanh(g)`` with ``g = 0``: an untrained resampler *is* a linear projection of the
-    pooled tokens, and a model that was trained with one can go on from it. Grids of any size give
-    their own number of embeddings.
+    queries are the window averages, so an embedding has a place, and both halves of each layer
+    stand behind a gate ``tanh(g)`` with ``g = 0``: an untrained resampler *is* a linear projection
+    of the pooled tokens, and a model that was trained with one can go on from it. Grids of any size
+    give their own number of embeddings.
 
     Args:
         in_dim: Channels of a vision token.

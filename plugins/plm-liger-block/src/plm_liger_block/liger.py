@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import Annotated, ClassVar
 
 import torch
-from plm_liger_block import operators
 from torch import Generator, Tensor, nn
 from torch.nn.init import trunc_normal_
 
 from plm_components.contracts import Attention, DefaultPart, LayerCache, Mask
 from plm_components.errors import ContractError
+from plm_liger_block import operators
 
 
 class LigerBlock(nn.Module):

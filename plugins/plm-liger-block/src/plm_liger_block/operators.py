@@ -24,9 +24,7 @@ def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
     return normed
 
 
-def rotate(
-    q_BHLh: Tensor, k_BGSh: Tensor, rotary: tuple[Tensor, Tensor]
-) -> tuple[Tensor, Tensor]:
+def rotate(q_BHLh: Tensor, k_BGSh: Tensor, rotary: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
     """Queries and keys turned in one kernel, in fp32 since the tables are; half-split.
 
     The kernel writes into its inputs where they already lie as it wants them, so they must be

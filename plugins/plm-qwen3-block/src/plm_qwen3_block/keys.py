@@ -42,7 +42,7 @@ def decoder_name(theirs: str) -> str:
 
 
 def decoder_tensors(theirs: Mapping[str, _ANY], *, tied: bool) -> dict[str, _ANY]:
-    """A checkpoint's tensors under the decoder's names; both are half-split, so nothing is permuted.
+    """A checkpoint's tensors under the decoder's names, as they are: both layouts are half-split.
 
     Args:
         theirs: Name of ``Qwen3ForCausalLM`` -> tensor.

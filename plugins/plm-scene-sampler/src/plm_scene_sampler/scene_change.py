@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from plm_scene_sampler.colors import BLOCKS, color_distances
-from plm_scene_sampler.filling import fill
-
 from plm_components.contracts import Peek, Sample, VideoFacts
 from plm_components.errors import SpecError, UnsupportedError
+from plm_scene_sampler.colors import BLOCKS, color_distances
+from plm_scene_sampler.filling import fill
 
 _ADDRESS = "video_sampler/scene_change"
 
@@ -17,8 +16,8 @@ class SceneChangeSampler:
     Even sampling misses a shot that is shorter than its step. Here up to ``candidates`` evenly
     spaced frames are decoded at ``side`` pixels; where the colours of two neighbours differ by more
     than ``threshold``, a scene ends. Of each scene the middle candidate is kept, clear of fades at
-    its edges. What is left of ``max_frames`` goes, one by one, to the frame that is farthest in time
-    from all chosen ones, so a video of a single scene is sampled evenly.
+    its edges. What is left of ``max_frames`` goes, one by one, to the frame that is farthest in
+    time from all chosen ones, so a video of a single scene is sampled evenly.
 
     Scenes shorter than ``duration / candidates`` may still be missed. With more scenes than
     ``max_frames``, the weakest cuts are forgotten.

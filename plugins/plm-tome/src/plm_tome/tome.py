@@ -6,12 +6,12 @@ from math import ceil
 from typing import ClassVar
 
 import torch
-from plm_tome.matching import match
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from plm_components.contracts import Grid
 from plm_components.errors import ShapeError, SpecError
+from plm_tome.matching import match
 
 _ADDRESS = "projector/tome"
 
