@@ -8,6 +8,6 @@ from clean_environment import PLUGINS, ROOT, CleanEnvironment, build_wheels, sha
 
 @pytest.fixture(scope="session")
 def clean(tmp_path_factory: pytest.TempPathFactory) -> CleanEnvironment:
-    """About ten seconds on an idle machine, most of it setuptools, once for six wheels."""
+    """Seven seconds of one core, most of them setuptools', once for six wheels."""
     folder = tmp_path_factory.mktemp("clean")
     return shared_environment(folder, build_wheels([ROOT, *PLUGINS], folder))
