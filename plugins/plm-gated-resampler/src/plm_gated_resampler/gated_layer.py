@@ -49,7 +49,8 @@ class GatedLayer(nn.Module):
         seen_BMD = self.o_proj(mixed_BHMh.transpose(1, 2).flatten(2))
         x_BMD = x_BMD + self.attention_gate.tanh() * seen_BMD
         hidden_BMF = F.gelu(self.fc1(self.norm_ffn(x_BMD)))
-        return x_BMD + self.ffn_gate.tanh() * self.fc2(hidden_BMF)
+        mlp_BMD: Tensor = self.fc2(hidden_BMF)
+        return x_BMD + self.ffn_gate.tanh() * mlp_BMD
 
     def close_gates(self) -> None:
         """Makes the layer the identity."""
@@ -57,4 +58,4 @@ class GatedLayer(nn.Module):
         nn.init.zeros_(self.ffn_gate)
 
     def _heads(self, x_BLD: Tensor) -> Tensor:
-        return x_BLD.unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
+        return torch.unflatten(x_BLD, -1, (-1, self.head_dim)).transpose(1, 2)

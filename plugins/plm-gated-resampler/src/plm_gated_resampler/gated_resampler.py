@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
+import torch
 from torch import Generator, Tensor, nn
 
 from plm_components.contracts import Attention, DefaultPart, Grid
@@ -93,7 +94,7 @@ class GatedResamplerProjector(nn.Module):
                 fix="pass the vision encoder's tokens, with encoder.grid(height, width)",
             )
         h, w = self.out_grid(grid)
-        windows_BhpwpC = tokens_BNC.unflatten(1, (h, self.pool, w, self.pool))
+        windows_BhpwpC = torch.unflatten(tokens_BNC, 1, (h, self.pool, w, self.pool))
         x_BMD = self.input(windows_BhpwpC.mean((2, 4)).flatten(1, 2))
         for layer in self.layers:
             x_BMD = layer(x_BMD, tokens_BNC)

@@ -13,7 +13,7 @@ class _Farthest(NamedTuple):
     """The best frame of a gap; a heap of these gives the longest way, then the earliest frame."""
 
     minus_distance_s: float
-    index: int
+    frame: int
     # chosen frames around the gap; -1 and num_frames stand for the ends
     left: int
     right: int
@@ -37,10 +37,10 @@ def fill(times_s: Sequence[float], chosen: Sequence[int], count: int) -> list[in
     heapify(gaps)
     while gaps and len(filled) < count:
         gap = heappop(gaps)
-        insort(filled, gap.index)
+        insort(filled, gap.frame)
         for half in (
-            *_gap(times_s, gap.left, gap.index),
-            *_gap(times_s, gap.index, gap.right),
+            *_gap(times_s, gap.left, gap.frame),
+            *_gap(times_s, gap.frame, gap.right),
         ):
             heappush(gaps, half)
     return filled

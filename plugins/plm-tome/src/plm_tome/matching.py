@@ -44,25 +44,24 @@ def match(tokens_BNC: Tensor, target: int, share: float) -> Tensor:
     # mps has no float64
     wide = torch.float32 if tokens_BNC.device.type == "mps" else torch.float64
     sums_BnC = tokens_BNC.to(torch.bfloat16).to(wide)
-    sizes_Bn1 = sums_BnC.new_ones(*sums_BnC.shape[:2], 1)
     place_BN = torch.arange(tokens_BNC.shape[1], device=tokens_BNC.device)
     place_BN = place_BN.repeat(len(tokens_BNC), 1)
     for count in round_sizes(tokens_BNC.shape[1], target, share):
-        leaves_Br, joins_Br = _best_edges(sums_BnC / sizes_Bn1, count)
+        # sums point where means do, and the cosine asks no more
+        leaves_Br, joins_Br = _best_edges(sums_BnC, count)
         kept_Bk, rank_Bn = _who_stays(leaves_Br, joins_Br, sums_BnC.shape[1])
         sums_BnC = _joined(sums_BnC, leaves_Br, joins_Br, kept_Bk)
-        sizes_Bn1 = _joined(sizes_Bn1, leaves_Br, joins_Br, kept_Bk)
         place_BN = rank_Bn.gather(1, place_BN)
     return place_BN
 
 
-def _best_edges(means_BnC: Tensor, count: int) -> tuple[Tensor, Tensor]:
+def _best_edges(sums_BnC: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Every second token draws an edge to its nearest among the others; the best edges win.
 
     Returns:
         ``leaves_Br, joins_Br``: the tokens that leave (even), and those that they join (odd).
     """
-    unit_BnC = normalize(means_BnC, dim=-1)
+    unit_BnC = normalize(sums_BnC, dim=-1)
     scores_Bab = (unit_BnC[:, ::2] @ unit_BnC[:, 1::2].transpose(1, 2)).float()
     # of equal scores max names the first, and the sort is stable: ties are settled by position
     best_Ba, nearest_Ba = scores_Bab.max(-1)
