@@ -1,7 +1,7 @@
 """The plugins as a stranger gets them: wheels in an environment without this source tree.
 
-Dear, and worth it: about 25 seconds of one core. A third builds wheels, a third runs the plugins' own
-tests (some 270), the rest checks the specs of the READMEs.
+Dear, and worth it: about 25 seconds of one core. A third builds wheels, a third runs the plugins'
+own tests (some 270), the rest checks the specs of the READMEs.
 """
 
 from __future__ import annotations
