@@ -17,7 +17,8 @@ PROGRESS := | sed -nE \
 	-e 's/^ *Downloading (.*\/)?([A-Za-z0-9_.]*-[0-9.]*).*\(([0-9]{2,}\.[0-9] MB|[0-9.]+ GB)\).*/  fetching \2 (\3)/p' \
 	-e 's/^Installing collected packages.*/  unpacking (a minute or so)/p'
 
-.PHONY: help demo test lint types fuzz bench docs figures picture train-tiny examine-tiny clean
+.PHONY: help demo test test-release lint types fuzz bench docs figures picture train-tiny \
+	examine-tiny clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -33,6 +34,10 @@ test: $(VENV)/.installed-dev  ## lint, types, floors and every test
 	$(BIN)/mypy || status=1; \
 	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile || status=1; \
 	exit $$status
+
+# fetches torch anew: about 3 GB, and as many minutes as that takes
+test-release: $(VENV)/.installed-dev  ## install the wheels from the registry into a new environment
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m release tests/plugins
 
 lint: $(VENV)/.installed-dev  ## ruff: lint and format
 	@$(BIN)/ruff check .

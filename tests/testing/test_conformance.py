@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import planted_modules
 import pytest
+from torch import Tensor
 
-from plm_components.errors import UnknownComponentError, UsageError
+from plm_components.contracts import Grid
+from plm_components.errors import UnknownComponentError, UnsupportedError, UsageError
+from plm_components.projectors.linear import LinearProjector
 from plm_components.testing import Case, checks_for, conformance, trials
 from plm_components.testing.selection import select
 from plm_components.zoo import Component, Zoo, default_zoo
@@ -59,6 +62,29 @@ def test_a_missing_device_is_no_failure() -> None:
     entry = zoo.add(Component("projector", "elsewhere", target, requires=("no-such-dist>=1",)))
     outcomes = {result.outcome for result in conformance(entry, zoo=zoo)}
     assert outcomes == {"skipped"}
+
+
+class RunsElsewhere(LinearProjector):
+    """A fused kernel's part: (B, h*w, C) -> (B, M, D), on CUDA only."""
+
+    def forward(self, tokens_BNC: Tensor, grid: Grid) -> Tensor:
+        raise UnsupportedError("No cpu.", where="here", expected="cuda", fix="move it")
+
+
+@pytest.mark.parametrize(("requires", "outcome"), [(("cuda",), "skipped"), ((), "failed")])
+def test_a_part_for_another_device_is_not_blamed_for_refusing_the_cpu(
+    monkeypatch: pytest.MonkeyPatch, requires: tuple[str, ...], outcome: str
+) -> None:
+    # as on a machine that has the device
+    monkeypatch.setattr("plm_components.zoo.entry.missing_device", lambda requires: None)
+    zoo = default_zoo().copy()
+    target = f"{__name__}:RunsElsewhere"
+    entry = zoo.add(Component("projector", "elsewhere", target, requires=requires))
+    (ran,) = conformance(entry, zoo=zoo, only="deterministic")
+    (built,) = conformance(entry, zoo=zoo, only="builds_on_meta")
+    assert (ran.outcome, built.outcome) == (outcome, "passed")
+    if outcome == "skipped":
+        assert ran.detail == "needs cuda, and these checks run on the cpu: No cpu."
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -11,12 +11,13 @@ from typing import Any
 
 import torch
 
-from plm_components.errors import PluginError, UnavailableError, UsageError
+from plm_components.errors import PluginError, UnavailableError, UnsupportedError, UsageError
 from plm_components.testing.cases import Case, cases_of
 from plm_components.testing.outcome import Broken, CheckResult, NotApplicable, Outcome
 from plm_components.testing.roster import Check, checks_for
 from plm_components.testing.subject import Subject
 from plm_components.zoo import Component, Entry, Zoo, default_zoo
+from plm_components.zoo.requirements import unresolved_devices
 
 _HERE = str(Path(__file__).parent)
 
@@ -71,8 +72,17 @@ def _verdict(check: Check, subject: Subject) -> tuple[Outcome, str]:
     except NotApplicable as reason:
         return "skipped", str(reason)
     except Exception as error:
-        return "failed", _raised(error)
+        elsewhere = _elsewhere(subject.entry, error)
+        return ("skipped", elsewhere) if elsewhere else ("failed", _raised(error))
     return "passed", ""
+
+
+def _elsewhere(entry: Entry, error: Exception) -> str | None:
+    """Why nothing can be asked here of a part that runs on another device than these checks."""
+    devices = unresolved_devices(entry.component.requires)
+    if devices is None or not isinstance(error, UnsupportedError):
+        return None
+    return f"{devices}, and these checks run on the cpu: {error.what}"
 
 
 def _raised(error: Exception) -> str:
