@@ -75,8 +75,9 @@ class TiktokenTokenizer:
 
     @classmethod
     def local_files(cls, **options: object) -> dict[str, list[Path]]:
-        """The ranks file."""
-        return {"path": [_file(options)]}
+        """The ranks file, if it is here."""
+        file = _file(options)
+        return {"path": [file]} if file.is_file() else {}
 
     def encode(self, text: str) -> list[int]:
         """Ids of plain text; never a special one."""
