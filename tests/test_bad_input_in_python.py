@@ -98,7 +98,8 @@ class TestSpecs:
                     "A spec has no slot 'camera'.",
                     "camera",
                     "one of: plm, base, vision_encoder, projector, decoder, tokenizer, "
-                    "image_tiler, frame_transform, video_sampler, video_reader, weights",
+                    "image_tiler, frame_transform, video_sampler, video_reader, media_token_ids, "
+                    "weights",
                     "delete camera",
                 ),
             ),
