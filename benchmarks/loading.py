@@ -19,6 +19,9 @@ done before the clock starts. What is measured:
     Resident memory at the end that belongs to the process alone (``RssAnon``), less what it had
     before the call: copies of the weights. Linux only, like ``peak_mib``.
 
+Ours checks the composition first, and its pass over the meta device imports torch's compiler: one
+to two seconds once a process, which are in the figures.
+
 The file was just written and lies in the page cache for both. On a machine that does other work
 the seconds are noisy and their ratio is the better figure.
 """

@@ -131,6 +131,15 @@ def test_asking_without_a_tokenizer_says_what_is_missing(tmp_path: Path) -> None
     assert str(tmp_path / "tokenizer.model") in str(caught.value)
 
 
+def test_it_is_saved_as_one_of_ours_without_a_tokenizer(tmp_path: Path) -> None:
+    write_original(tmp_path / "theirs", Size())
+    variant = plm.load(tmp_path / "theirs")
+    again = plm.load(variant.save(tmp_path / "ours"))
+    ids = torch.arange(9)[None]
+    with torch.no_grad():
+        assert torch.equal(again.model(ids), variant.model(ids))
+
+
 def test_what_a_file_may_have_beside_the_model(tmp_path: Path) -> None:
     extras = {
         "rope.freqs": torch.ones(4),

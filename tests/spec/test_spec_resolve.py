@@ -215,7 +215,7 @@ FAULTS = [
             "A spec has no slot 'projektor'.",
             "projektor",
             "one of: plm, base, vision_encoder, projector, decoder, tokenizer, image_tiler, "
-            "frame_transform, video_sampler, video_reader, processor, weights",
+            "frame_transform, video_sampler, video_reader, processor, media_token_ids, weights",
             "did you mean projector or processor?",
         ),
     ),

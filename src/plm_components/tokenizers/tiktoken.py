@@ -80,8 +80,9 @@ class TiktokenTokenizer:
 
     @classmethod
     def local_files(cls, **options: object) -> dict[str, list[Path]]:
-        """The ranks file."""
-        return {"path": [_file(options)]}
+        """The ranks file, if it is here."""
+        file = _file(options)
+        return {"path": [file]} if file.is_file() else {}
 
     def vocabulary(self) -> PublishedVocabulary:
         """As a ``tokenizer.json`` of the same ids; the ranks are read again, not held twice."""
