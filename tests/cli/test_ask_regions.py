@@ -14,8 +14,11 @@ from PIL import Image
 from plm_components.cli.media_arguments import read_boxes
 from plm_components.errors import MediaError, UsageError
 
-SMALL = ("weights=null", "decoder.num_layers=1", "--init", "random", "--max-new-tokens", "4")
-NOISE = "note: random weights; the answer is noise\n"
+SMALL = (
+    "weights=null", "decoder.num_layers=1", "--init", "random", "--allow-untrained",
+    "--max-new-tokens", "4",
+)  # fmt: skip
+NOISE = "note: never trained: vision_encoder, projector, decoder\n"
 Say = Callable[..., None]
 
 

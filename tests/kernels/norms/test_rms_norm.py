@@ -23,11 +23,14 @@ def test_equals_torch_in_float64() -> None:
 
 
 def test_bf16_is_rounded_once_and_so_closer_than_transformers() -> None:
-    norm, x = norm_with_weight(), (torch.randn(200, 48) * 7).bfloat16()
+    draws = torch.Generator().manual_seed(1)
+    norm, x = norm_with_weight(), (torch.randn(200, 48, generator=draws) * 7).bfloat16()
     theirs = LlamaRMSNorm(48, eps=1e-5).to(torch.bfloat16)
     norm = norm.to(torch.bfloat16)
     theirs.load_state_dict(norm.state_dict())
     exact = rms_norm(x.double(), (48,), norm.weight.double(), eps=1e-5)
-    assert torch.equal(norm(x), exact.bfloat16())
+    # fp32 arithmetic moves a number across a tie now and then; rounding twice moves one in ten
+    assert (norm(x) != exact.bfloat16()).double().mean() < 1e-3
+    assert (theirs(x) != exact.bfloat16()).double().mean() > 0.1
     error = (norm(x).double() - exact).square().mean()
     assert error < (theirs(x).double() - exact).square().mean()
