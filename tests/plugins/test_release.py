@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from clean_environment import PLUGINS, ROOT, build_wheels, installed_environment
-from published import (
+from distributions import (
     PARTS,
     assert_nothing_is_of_this_tree,
     check_readme_specs,

@@ -12,7 +12,7 @@ from zipfile import ZipFile
 
 import pytest
 from clean_environment import PLUGINS, CleanEnvironment
-from published import (
+from distributions import (
     PARTS,
     assert_nothing_is_of_this_tree,
     check_readme_specs,
