@@ -15,7 +15,13 @@ import pytest
 import plm_components
 
 ROOT = Path(__file__).parent.parent.parent
-PAGES = ("README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/components.md")
+PAGES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/architecture.md",
+    "docs/components.md",
+    "docs/exactness.md",
+)
 
 
 def _load(path: Path) -> ModuleType:
@@ -117,3 +123,11 @@ def test_the_size_of_plm_tiny_is_told_as_it_is() -> None:
     for page in ("README.md", "CHANGELOG.md"):
         text = " ".join((ROOT / page).read_text(encoding="utf-8").split())
         assert f"{parameters / 1e6:.1f} million parameters" in text
+
+
+def test_every_test_the_page_of_exactness_names_is_there() -> None:
+    page = (ROOT / "docs" / "exactness.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(tests/[\w/.]+)`", page))
+
+    assert len(named) > 20
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
