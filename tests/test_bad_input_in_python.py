@@ -11,6 +11,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import plm_components as plm
@@ -28,6 +29,7 @@ WriteVideo = Callable[..., Path]
 
 IMAGE = "an image file: PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF, …"
 LOOK = "open it in a viewer, and save it again if it looks right; a video goes in as a video"
+PATH = "check the path"
 VIDEO = "a video file that FFmpeg can decode: mp4, webm, mkv, mov, avi, …"
 PLAY = "play it to see whether it is whole; if so, re-encode it: ffmpeg -i FILE out.mp4"
 
@@ -173,7 +175,9 @@ class TestImages:
             path.write_bytes(content)
         with pytest.raises(MediaError) as caught:
             variant.ask("what?", image=path)
-        assert str(caught.value) == text_of(f"The image cannot be read: {why}.", path, IMAGE, LOOK)
+        assert str(caught.value) == text_of(
+            f"The image cannot be read: {why}.", path, IMAGE, PATH if content is None else LOOK
+        )
 
     def test_a_truncated_image(self, variant: plm.Variant, tmp_path: Path) -> None:
         path = tmp_path / "a.png"
@@ -224,7 +228,9 @@ class TestVideos:
             path.write_bytes(content)
         with pytest.raises(MediaError) as caught:
             variant.ask("what?", video=path)
-        assert str(caught.value) == text_of(f"The video cannot be read: {why}.", path, VIDEO, PLAY)
+        assert str(caught.value) == text_of(
+            f"The video cannot be read: {why}.", path, VIDEO, PATH if content is None else PLAY
+        )
 
     def test_a_truncated_video(self, variant: plm.Variant, write_video: WriteVideo) -> None:
         clip = write_video(count=12)
@@ -350,6 +356,47 @@ class TestArguments:
         with pytest.raises(UsageError) as caught:
             variant.save("a\0b")
         assert caught.value.what == "The directory's name holds a NUL character."
+
+    @pytest.mark.parametrize("path", [None, 3])
+    def test_a_directory_that_is_no_path(self, variant: plm.Variant, path: Any) -> None:
+        calls: list[Callable[[], Any]] = [
+            lambda: plm.load(path),
+            lambda: variant.save(path),
+            lambda: variant.export(path),
+            lambda: plm.graft(tiny_spec(), path),
+        ]
+        for call in calls:
+            with pytest.raises(UsageError) as caught:
+                call()
+            assert str(caught.value) == text_of(
+                f"A value of type {type(path).__name__} is no directory.",
+                "directory",
+                "a path: text, or pathlib.Path",
+                'name one, such as "mine"',
+            )
+
+    @pytest.mark.parametrize("dtype", [torch.int8, torch.complex64, 3, ["float32"]])
+    @pytest.mark.parametrize("call", [plm.check, plm.assemble], ids=["check", "assemble"])
+    def test_a_dtype_that_is_none(self, call: Callable[..., Any], dtype: Any) -> None:
+        with pytest.raises(UsageError) as caught:
+            call(tiny_spec(), dtype=dtype)
+        assert str(caught.value) == text_of(
+            f"There is no dtype {dtype!r}.",
+            "dtype",
+            "one of: float32, bfloat16, float16, float64",
+            "choose one of these",
+        )
+
+    def test_overrides_that_are_none(self) -> None:
+        overrides: Any = None
+        with pytest.raises(UsageError) as caught:
+            plm.assemble(tiny_spec(), overrides=overrides)
+        assert str(caught.value) == text_of(
+            "overrides is None.",
+            "overrides",
+            "a list of edits",
+            "leave overrides out, or overrides=['projector.pool=4']",
+        )
 
     @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"[" * 100_000], ids=["bytes", "nested"])
     def test_a_lock_that_is_none(

@@ -269,8 +269,8 @@ class TestInit:
             "The spec names weights of vision_encoder, and none of projector, decoder.\n"
             "  where:    assemble, init\n"
             "  expected: init said aloud for parts without weights\n"
-            "  fix:      say init='random' for fresh ones, or name projector.weights, "
-            "decoder.weights"
+            "  fix:      say init='random' (--init random) for fresh ones, or name "
+            "projector.weights, decoder.weights"
         )
 
     def test_without_memory_there_is_nothing_to_graft_into(self, siglip: Path) -> None:

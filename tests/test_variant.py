@@ -123,8 +123,8 @@ class TestAssemble:
             "The spec names no weights.\n"
             "  where:    assemble, init\n"
             "  expected: init said aloud where weights is null\n"
-            "  fix:      say init='random' for fresh weights, init='meta' for shapes only, or "
-            "name weights"
+            "  fix:      say init='random' (--init random) for fresh weights, init='meta' "
+            "for shapes only, or name weights"
         )
 
     def test_init_and_weights_contradict(self, saved: Path) -> None:
@@ -564,7 +564,7 @@ class TestRefusedSaves:
             "A variant is saved here already.\n"
             f"  where:    {copy}\n"
             "  expected: a new or empty directory\n"
-            "  fix:      save(..., overwrite=True) replaces it"
+            "  fix:      save(..., overwrite=True) replaces it, --overwrite on a command line"
         )
         variant.save(copy, overwrite=True)
         assert torch.equal(logits_of(plm.load(copy)), logits_of(variant))
@@ -671,8 +671,27 @@ class TestBrokenDirectories:
         assert str(caught.value) == (
             "There is no such directory.\n"
             f"  where:    {tmp_path / 'nowhere'}\n"
-            "  expected: a directory that Variant.save wrote\n"
-            "  fix:      check the path"
+            "  expected: a directory with plm.yaml and plm.lock (saved here), config.json (Hugging "
+            "Face) or params.json (original)\n"
+            "  fix:      check the path; a spec that ships is assembled: plm.assemble"
+        )
+
+    def test_a_file_and_a_directory_of_other_things(self, saved: Path, tmp_path: Path) -> None:
+        with pytest.raises(CheckpointError) as of_file:
+            plm.load(saved / "model.safetensors")
+        (tmp_path / "model.safetensors").write_bytes(b"")
+        with pytest.raises(CheckpointError) as of_others:
+            plm.load(tmp_path)
+        assert (of_file.value.what, of_file.value.fix) == (
+            "This is no directory.",
+            "name the directory that it lies in; a spec is assembled: plm.assemble",
+        )
+        assert str(of_others.value) == (
+            "Nothing in this directory says what it holds.\n"
+            f"  where:    {tmp_path}\n"
+            "  expected: a directory with plm.yaml and plm.lock (saved here), config.json (Hugging "
+            "Face) or params.json (original)\n"
+            "  fix:      check the path, or copy the whole directory"
         )
 
     @pytest.mark.parametrize("name", ["plm.yaml", "plm.lock"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, overload
 
@@ -174,9 +175,11 @@ def load(
 
     Raises:
         CheckpointError: not a whole directory, or broken weights.
+        UsageError: no path, or no such device or dtype.
         UnsupportedError: a published model that our parts cannot express; says why.
         PluginError: a part is not installed here; says what to install.
     """
+    _require_path(path)
     published = read_published(path)
     if published is not None:
         parts = zoo_with(zoo, plugins)
@@ -580,6 +583,7 @@ def _generator(device: torch.device, seed: int) -> torch.Generator:
 
 
 def _without_nul(path: str | Path) -> Path:
+    _require_path(path)
     if "\0" in str(path):
         raise UsageError(
             "The directory's name holds a NUL character.",
@@ -588,3 +592,13 @@ def _without_nul(path: str | Path) -> Path:
             fix="choose another directory",
         )
     return Path(path)
+
+
+def _require_path(path: object) -> None:
+    if not isinstance(path, str | PathLike):
+        raise UsageError(
+            f"A value of type {type(path).__name__} is no directory.",
+            where="directory",
+            expected="a path: text, or pathlib.Path",
+            fix='name one, such as "mine"',
+        )

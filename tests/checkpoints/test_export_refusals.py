@@ -168,7 +168,7 @@ class TestDirectories:
             "A variant is exported here already.\n"
             f"  where:    {tmp_path / 'out'}\n"
             "  expected: a new or empty directory\n"
-            "  fix:      export(..., overwrite=True) replaces it"
+            "  fix:      export(..., overwrite=True) replaces it, --overwrite on a command line"
         )
         variant.export(tmp_path / "out", format="original", overwrite=True)
         assert not (tmp_path / "out" / "config.json").exists()

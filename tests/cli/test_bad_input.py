@@ -121,6 +121,7 @@ def test_bases_that_run_in_a_circle(plm, tmp_path: Path, monkeypatch) -> None:
 
 IMAGE = "an image file: PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF, …"
 LOOK = "open it in a viewer, and save it again if it looks right; a video goes in as a video"
+PATH = "check the path"
 VIDEO = "a video file that FFmpeg can decode: mp4, webm, mkv, mov, avi, …"
 PLAY = "play it to see whether it is whole; if so, re-encode it: ffmpeg -i FILE out.mp4"
 
@@ -130,7 +131,8 @@ PLAY = "play it to see whether it is whole; if so, re-encode it: ffmpeg -i FILE 
     [
         ("--image", "a.png", b"no image", "The image cannot be read: it is no image.", IMAGE, LOOK),
         ("--image", "a.png", b"", "The image cannot be read: the file is empty.", IMAGE, LOOK),
-        ("--image", "a.png", None, "The image cannot be read: there is no such file.", IMAGE, LOOK),
+        ("--image", "a.png", None, "The image cannot be read: there is no such file.", IMAGE, PATH),
+        ("--video", "a.mp4", None, "The video cannot be read: there is no such file.", VIDEO, PATH),
         ("--video", "a.mp4", b"", "The video cannot be read: the file is empty.", VIDEO, PLAY),
         (
             "--video",

@@ -6,9 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from plm_components.spec import dump_yaml
 from plm_exports import plm_spec
+from published import Size, save_small
+from published_files import write_byte_tokenizer
 
 RANDOM = ("--init", "random")
 
@@ -69,3 +72,31 @@ def test_a_bare_name_of_a_directory_is_told_of(
     assert outcome.code == 2
     assert "where:    plm export\n" in outcome.err
     assert "fix:      plm export ./mine\n" in outcome.err
+
+
+def test_what_was_left_aside_when_it_was_loaded_is_told(plm, spec: str, tmp_path: Path) -> None:
+    first, out = tmp_path / "first", tmp_path / "out"
+    assert plm("export", spec, str(first), "--format", "original", *RANDOM).code == 0
+    weights = torch.load(first / "consolidated.pth", weights_only=True)
+    torch.save({**weights, "rope.freqs": torch.zeros(2)}, first / "consolidated.pth")
+    note = "tensors of the files that the model does not have: "
+    note += "output.tied_module.weight, rope.freqs"
+
+    line = ("export", str(first), str(out), "--format", "original")
+    told, for_a_program = plm(*line), plm(*line, "--overwrite", "--json")
+
+    assert (told.code, told.err) == (0, f"note: {note}\n")
+    assert json.loads(for_a_program.out)["notes"] == [note]
+
+
+def test_asking_tells_it_too(plm, tmp_path: Path, capsys) -> None:
+    write_byte_tokenizer(tmp_path)
+    save_small(tmp_path, Size(), vocab_size=272)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, "mood": "bright"}))
+    capsys.readouterr()  # transformers' progress
+    outcome = plm("ask", str(tmp_path), "what?", "--max-new-tokens", "1", "--json")
+    notes = json.loads(outcome.out)["notes"]
+
+    assert notes == ["config.json: nothing here knows mood"]
+    assert (outcome.code, outcome.err) == (0, f"note: {notes[0]}\n")

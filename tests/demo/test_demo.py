@@ -120,3 +120,37 @@ def test_text_breaks_between_words_and_within_one_only_where_it_must() -> None:
         " ".join(wrap("where does the red circle end?", 20, 120))
         == "where does the red circle end?"
     )
+
+
+@pytest.mark.parametrize("name", ["image.png", "video.mp4", "demo.png"])
+def test_files_of_others_are_never_replaced(variant, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"a holiday")
+    with pytest.raises(UsageError) as caught:
+        run_demo(3, tmp_path, variant=Echo(variant), to=StringIO())
+
+    assert str(caught.value) == (
+        "A file that no demo drew has the name of one that it would draw.\n"
+        f"  where:    {tmp_path / name}\n"
+        "  expected: a new folder, an earlier demo's, or one without image.png, video.mp4, "
+        "demo.png\n"
+        "  fix:      choose another folder: plm demo --out FOLDER"
+    )
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [(name, b"a holiday")]
+
+
+def test_an_earlier_demo_is_drawn_over_even_one_that_was_interrupted(
+    variant, tmp_path: Path
+) -> None:
+    run_demo(3, tmp_path, variant=Echo(variant), to=StringIO())
+    (tmp_path / "demo.png").unlink()
+    first = (tmp_path / "image.png").read_bytes()
+    run_demo(4, tmp_path, variant=Echo(variant), to=StringIO())
+
+    assert (tmp_path / "image.png").read_bytes() != first
+    assert (tmp_path / "demo.png").is_file()
+
+
+def test_a_seed_out_of_range_leaves_no_folder(variant, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be a seed"):
+        run_demo(-1, tmp_path / "new", variant=Echo(variant), to=StringIO())
+    assert list(tmp_path.iterdir()) == []

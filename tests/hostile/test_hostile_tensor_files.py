@@ -111,6 +111,10 @@ def test_a_dtype_nobody_knows(without_hash: Path, edit_header: Callable[..., Non
             "its header is larger than 16,777,216 bytes",
         ),
         (
+            lambda p: p.write_text("version https://git-lfs.github.com/spec/v1\nsize 9\n"),
+            "it is a Git LFS pointer, and git lfs pull fetches the file",
+        ),
+        (
             lambda p: p.write_bytes(p.read_bytes() + b"more"),
             "Error while deserializing header: incomplete metadata, file not fully covered",
         ),
@@ -121,8 +125,11 @@ def test_a_dtype_nobody_knows(without_hash: Path, edit_header: Callable[..., Non
             "Too many levels of symbolic links",
         ),
     ],
-    ids=["empty", "a length of 9e18", "bytes behind", "a directory", "a pipe", "a link to itself"],
-)
+    ids=[
+        "empty", "a length of 9e18", "a pointer", "bytes behind", "a directory", "a pipe",
+        "a link to itself",
+    ],
+)  # fmt: skip
 def test_a_file_that_is_none(without_hash: Path, spoil: Callable[[Path], Any], why: str) -> None:
     path = without_hash / "model.safetensors"
     spoil(path)

@@ -184,8 +184,7 @@ def test_the_whole_text(tmp_path: Path) -> None:
             "The image cannot be read: there is no such file.\n"
             f"  where:    {path}\n"
             "  expected: an image file: PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF, …\n"
-            "  fix:      open it in a viewer, and save it again if it looks right; a video goes in "
-            "as a video"
+            "  fix:      check the path"
         )
 
 

@@ -33,6 +33,7 @@ from plm_components.spec import SpecTree
 from plm_components.zoo import Zoo
 
 Init = Literal["random", "meta"]
+_RANDOM = "init='random' (--init random)"
 
 
 @dataclass(frozen=True)
@@ -151,16 +152,14 @@ def require_init(tree: SpecTree, init: object) -> None:
     first = ", ".join(f"{entry}: {text}" for entry, text in named.items())
     if init not in (None, "random", "meta"):
         what, expected = f"init={init!r} is none of ours.", "'random', 'meta' or None"
-        fix = "say init='random' for fresh weights"
+        fix = f"say {_RANDOM} for fresh weights"
     elif bare and init is None and own:
         what = f"The spec names weights of {', '.join(own)}, and none of {', '.join(bare)}."
         expected = "init said aloud for parts without weights"
-        fix = "say init='random' for fresh ones, or name " + ", ".join(
-            _entries(dict.fromkeys(bare))
-        )
+        fix = f"say {_RANDOM} for fresh ones, or name " + ", ".join(_entries(dict.fromkeys(bare)))
     elif bare and init is None:
         what, expected = "The spec names no weights.", "init said aloud where weights is null"
-        fix = "say init='random' for fresh weights, init='meta' for shapes only, or name weights"
+        fix = f"say {_RANDOM} for fresh weights, init='meta' for shapes only, or name weights"
     elif init is not None and (not bare or (init == "meta" and own)):
         what = f"init={init!r} contradicts {first}."
         expected = "one of the two"

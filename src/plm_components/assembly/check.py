@@ -93,9 +93,9 @@ def as_dtype(dtype: str | torch.dtype) -> torch.dtype:
     Raises:
         UsageError: a name that is none of ours.
     """
-    if isinstance(dtype, torch.dtype):
+    if isinstance(dtype, torch.dtype) and dtype_name(dtype) in DTYPES:
         return dtype
-    if dtype not in DTYPES:
+    if not isinstance(dtype, str) or dtype not in DTYPES:
         raise UsageError(
             f"There is no dtype {dtype!r}.",
             where="dtype",

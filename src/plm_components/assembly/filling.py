@@ -127,8 +127,8 @@ def _open_published(
     names = chosen.match(
         wanted,
         where=place_of(opened),
-        fix="load the directory by itself (plm.load), or mend the spec: its configuration and "
-        "its weights say different things",
+        fix="mend the spec, or, where the directory is loaded as it is (plm.load), fetch it again: "
+        "its configuration and its weights say different things",
     )
     lines = receipt_of(tensors_in(state, slots), opened.origin).lines
     aside = opened.left_aside

@@ -28,6 +28,10 @@ LOCK_FILE = "plm.lock"
 FILES_DIRECTORY = "files"
 # a lock lists parts and their options, word lists among them
 MAX_LOCK_BYTES = 4 * 2**20
+_LOADED = (
+    f"a directory with {SPEC_FILE} and {LOCK_FILE} (saved here), config.json (Hugging Face) or "
+    "params.json (original)"
+)
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,8 @@ def check_writable(
         what, fix = "The directory holds other things.", "choose a new or an empty directory"
     elif not overwrite:
         done = f"{verb.removesuffix('e')}ed"
-        what, fix = f"A variant is {done} here already.", f"{verb}(..., overwrite=True) replaces it"
+        what = f"A variant is {done} here already."
+        fix = f"{verb}(..., overwrite=True) replaces it, --overwrite on a command line"
     else:
         return
     raise UsageError(what, where=str(path), expected="a new or empty directory", fix=fix)
@@ -125,13 +130,23 @@ def read_lock_text(path: Path) -> str:
         CheckpointError: not a directory of ours; the message says what is missing.
     """
     if not path.is_dir():
+        there = path.exists()
         raise CheckpointError(
-            "There is no such directory.",
+            "This is no directory." if there else "There is no such directory.",
             where=str(path),
-            expected="a directory that Variant.save wrote",
-            fix="check the path",
+            expected=_LOADED,
+            fix="name the directory that it lies in; a spec is assembled: plm.assemble"
+            if there
+            else "check the path; a spec that ships is assembled: plm.assemble",
         )
     absent = [name for name in (SPEC_FILE, LOCK_FILE) if not (path / name).is_file()]
+    if len(absent) == 2:
+        raise CheckpointError(
+            "Nothing in this directory says what it holds.",
+            where=str(path),
+            expected=_LOADED,
+            fix="check the path, or copy the whole directory",
+        )
     if absent:
         raise CheckpointError(
             f"{' and '.join(absent)} missing: this is not a whole variant of ours.",

@@ -30,6 +30,8 @@ WRITE_ERRORS = (OSError, RuntimeError, SafetensorError)
 # of a header and of an index; 10,000 tensors take about 1.3 MB
 MAX_HEADER_BYTES = 16 * 2**20
 _LENGTH_BYTES = 8
+# how its text begins, of the length of that number
+_LFS_POINTER = b"version "
 _FILE_NAME = re.compile(r"[\w.-]{1,200}\.safetensors")
 _PATH_SHOWN = 400
 
@@ -201,7 +203,10 @@ def _check_header(path: Path) -> None:
     try:
         require_regular(path)
         with path.open("rb") as stream:
-            length = int.from_bytes(stream.read(_LENGTH_BYTES), "little")
+            first = stream.read(_LENGTH_BYTES)
+            if first == _LFS_POINTER:
+                raise ValueError("it is a Git LFS pointer, and git lfs pull fetches the file")
+            length = int.from_bytes(first, "little")
             if length > MAX_HEADER_BYTES:
                 raise ValueError(f"its header is larger than {MAX_HEADER_BYTES:,} bytes")
             parse_json(stream.read(length).decode("utf-8"))

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TextIO
 
 from plm_components.data import Question
-from plm_components.demo.scenes import DrawnMedium, draw_image, draw_video
+from plm_components.demo.folder import SHEET, require_ours, signed
+from plm_components.demo.scenes import DrawnMedium, draw_image, draw_video, require_seed
 from plm_components.demo.sheet import Exchange, Frame, Story, draw_sheet
 from plm_components.variant import Variant, assemble
 
@@ -47,14 +48,17 @@ def run_demo(
 
     Args:
         seed: Of the scenes; the same seed gives the same files.
-        out: Folder for ``image.png``, ``video.mp4`` and ``demo.png``; made if it is not there.
+        out: Folder for ``image.png``, ``video.mp4`` and ``demo.png``; made if it is not
+            there; an earlier demo in it is replaced.
         variant: Who is asked; plm-tiny if None.
         to: Where the answers are streamed; stdout if None.
 
     Raises:
-        UsageError: a seed out of range.
+        UsageError: a seed out of range, or a file of others in the way.
     """
     stream = sys.stdout if to is None else to
+    require_seed(seed)
+    require_ours(out)
     # first, so that weights that are missing leave no half-filled folder behind
     variant = assemble("plm-tiny") if variant is None else variant
     out.mkdir(parents=True, exist_ok=True)
@@ -71,8 +75,8 @@ def run_demo(
         video_exchanges=said_of_video,
         footer=f"make demo SEED={seed}",
     )
-    sheet = out / "demo.png"
-    draw_sheet(story).save(sheet, optimize=True)
+    sheet = out / SHEET
+    draw_sheet(story).save(sheet, optimize=True, pnginfo=signed())
     return Demo(seed, image.path, video.path, sheet, (*said_of_image, *said_of_video))
 
 

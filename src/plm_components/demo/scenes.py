@@ -26,6 +26,7 @@ from plm_components.data import (
     video_scene,
 )
 from plm_components.data.records import encode_mp4
+from plm_components.demo.folder import IMAGE, VIDEO, signed
 from plm_components.errors import UsageError
 
 # training and evaluation stay below ten billion: these scenes are neither's
@@ -69,8 +70,8 @@ def draw_image(seed: int, folder: Path, number: int) -> DrawnMedium:
     """
     scene = image_scene(_scene_seed(seed))
     pixels_HW3 = render_image(scene, *_size(scene, _IMAGE_SIDE))
-    path = folder / "image.png"
-    Image.fromarray(pixels_HW3).save(path)
+    path = folder / IMAGE
+    Image.fromarray(pixels_HW3).save(path, pnginfo=signed())
     return DrawnMedium(path, _questions(scene, number), pixels_HW3[None])
 
 
@@ -79,12 +80,17 @@ def draw_video(seed: int, folder: Path, number: int) -> DrawnMedium:
     scene = video_scene(_scene_seed(seed))
     times = [frame / (_NUM_FRAMES - 1) for frame in range(_NUM_FRAMES)]
     frames_FHW3 = render_frames(scene, times, *_size(scene, _VIDEO_SIDE))
-    path = folder / "video.mp4"
+    path = folder / VIDEO
     encode_mp4(frames_FHW3, path, _FPS)
     return DrawnMedium(path, _questions(scene, number), frames_FHW3)
 
 
-def _scene_seed(seed: int) -> int:
+def require_seed(seed: int) -> None:
+    """Refuses a seed from which no scene is drawn.
+
+    Raises:
+        UsageError: it is out of range.
+    """
     if not 0 <= seed < _LARGEST_SEED:
         raise UsageError(
             f"{seed} cannot be a seed.",
@@ -92,6 +98,10 @@ def _scene_seed(seed: int) -> int:
             expected=f"a whole number from 0 to {_LARGEST_SEED - 1}",
             fix="choose another, or none for a fresh one",
         )
+
+
+def _scene_seed(seed: int) -> int:
+    require_seed(seed)
     return _FIRST_SEED + seed
 
 

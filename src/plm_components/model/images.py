@@ -93,9 +93,14 @@ def _opened(source: Path | Image.Image) -> Iterator[Image.Image]:
             f"The image cannot be read: {_reason(source, error)}.",
             where=str(source),
             expected="an image file: PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF, …",
-            fix="open it in a viewer, and save it again if it looks right; a video goes in as a "
-            "video",
+            fix=_fix(source),
         ) from error
+
+
+def _fix(source: Path | Image.Image) -> str:
+    if isinstance(source, Path) and not source.is_file():
+        return "check the path"
+    return "open it in a viewer, and save it again if it looks right; a video goes in as a video"
 
 
 def _known_formats() -> list[str]:

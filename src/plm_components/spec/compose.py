@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -35,22 +35,21 @@ def load_spec(source: Source, overrides: Sequence[str] = ()) -> dict[str, Any]:
 
     Raises:
         SpecError: with every fault found.
-        UsageError: overrides are one text instead of a list.
+        UsageError: overrides are no list.
     """
     if isinstance(overrides, str):
-        raise _one_text(overrides)
+        raise _no_list(f"one text: {overrides!r}", f"overrides=[{overrides!r}]")
+    if not isinstance(overrides, Iterable):
+        raise _no_list(f"{overrides!r}", "leave overrides out, or overrides=['projector.pool=4']")
     delta = overrides_tree(overrides)
     tree = merge(_composed(source), delta)
     _check_version(tree, "overrides")
     return _ordered(interpolate(tree))
 
 
-def _one_text(overrides: str) -> UsageError:
+def _no_list(found: str, fix: str) -> UsageError:
     return UsageError(
-        f"overrides is one text: {overrides!r}.",
-        where="overrides",
-        expected="a list of edits",
-        fix=f"overrides=[{overrides!r}]",
+        f"overrides is {found}.", where="overrides", expected="a list of edits", fix=fix
     )
 
 

@@ -19,7 +19,9 @@ def broken(path: Path, why: str) -> MediaError:
         f"The video cannot be read: {why}.",
         where=str(path),
         expected="a video file that FFmpeg can decode: mp4, webm, mkv, mov, avi, …",
-        fix="play it to see whether it is whole; if so, re-encode it: ffmpeg -i FILE out.mp4",
+        fix="play it to see whether it is whole; if so, re-encode it: ffmpeg -i FILE out.mp4"
+        if path.is_file()
+        else "check the path",
     )
 
 

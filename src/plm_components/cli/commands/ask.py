@@ -75,8 +75,7 @@ def run(args: argparse.Namespace) -> int:
     )
     target = _target(args)
     variant = opened_variant(args)
-    notes = [*_untrained(variant), *variant.differences]
-    _tell(notes)
+    notes = tell([*_untrained(variant), *variant.differences, *variant.notes])
     began = time.perf_counter()
     reply = variant.chat(
         messages,
@@ -87,15 +86,15 @@ def run(args: argparse.Namespace) -> int:
         allow_untrained=args.allow_untrained,
         stream=True,
     )
-    notes += _tell(_undrawn(boxes, reply))
+    notes += tell(_undrawn(boxes, reply))
     if not args.json:
         stream_answer(reply)
     told = answer_to_dict(reply, args.media)
     seconds = round(time.perf_counter() - began, 3)
-    notes += _tell(answer_notes(reply))
+    notes += tell(answer_notes(reply))
     drawn = target is not None and _draw(variant, messages, reply, target, args.overwrite)
     if target is not None and not drawn:
-        notes += _tell([_nothing_to_draw(args.media[0][0])])
+        notes += tell([_nothing_to_draw(args.media[0][0])])
     if args.json:
         drawing = {"drawn": str(target) if drawn else None}
         print_json(
@@ -109,7 +108,8 @@ def _untrained(variant: Variant) -> list[str]:
     return [f"never trained: {', '.join(fresh)}"] if fresh else []
 
 
-def _tell(notes: list[str]) -> list[str]:
+def tell(notes: list[str]) -> list[str]:
+    """Prints notes where they disturb no document, and returns them."""
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
     return notes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from plm_components.cli.commands.ask import opened_variant
+from plm_components.cli.commands.ask import opened_variant, tell
 from plm_components.cli.output import print_json
 
 
@@ -42,9 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Writes the directory, and says what its format has no place for."""
     variant = opened_variant(args)
+    notes = tell([*variant.differences, *variant.notes])
     exported = variant.export(args.directory, format=args.format, overwrite=args.overwrite)
     if args.json:
-        print_json(exported.to_dict())
+        print_json({**exported.to_dict(), "notes": notes})
     else:
         print(exported)
     return 0

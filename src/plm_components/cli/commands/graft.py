@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     for line in str(variant.receipt).splitlines():
         print(line)
-    for words in variant.differences:
+    for words in (*variant.differences, *variant.notes):
         print(f"note: {words}")
     print(f"saved: {Path(args.directory)}")
     fresh = variant.receipt.fresh_parts
@@ -66,5 +66,5 @@ def _to_dict(variant: Variant, directory: str) -> dict[str, Any]:
         "directory": str(Path(directory)),
         "receipt": variant.receipt.to_list(),
         "fresh": list(variant.receipt.fresh_parts),
-        "notes": list(variant.differences),
+        "notes": [*variant.differences, *variant.notes],
     }
