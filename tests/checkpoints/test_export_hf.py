@@ -332,3 +332,17 @@ class TestLeftOut:
         )
         assert "preprocessor_config.json" not in exported.files
         assert "tokenizer.json" in exported.files
+
+
+def test_tiles_of_another_size_are_taken_as_the_variant_takes_them(tmp_path: Path) -> None:
+    missing = {"type": "hf", "path": str(tmp_path / "none")}
+    spec = plm_spec(missing, vision_encoder={"off_native": "timm"})
+    variant = random_variant({**spec, "media_token_ids": [IMAGE_ID, VIDEO_ID]})
+    directory = variant.export(tmp_path / "hf").directory
+    # 6x6 patches where 4x4 are native
+    pixels = torch.randn(1, 3, 84, 84, generator=torch.Generator().manual_seed(0))
+    ids = torch.tensor([[5, *[IMAGE_ID] * 9, 7, 8]])
+    with torch.no_grad():
+        theirs = loaded(directory)(input_ids=ids, pixel_values=pixels[None]).logits
+        for ours in (variant, plm.load(directory)):
+            assert off_by(ours.model(ids, pixel_values=pixels), theirs) <= 2e-5
