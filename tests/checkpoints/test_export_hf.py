@@ -28,6 +28,7 @@ from plm_components.errors import TokenizerError
 from plm_components.spec import load_spec, resolve
 from plm_components.zoo import Zoo
 from plm_exports import off_by, plm_spec, publish_tokenizer, random_variant
+from published import small_hf
 
 IMAGE_ID, VIDEO_ID = 258, 259
 NO_TOKENIZER = TokenizerError("It is not here.", where="tokenizer", expected="", fix="")
@@ -346,3 +347,15 @@ def test_tiles_of_another_size_are_taken_as_the_variant_takes_them(tmp_path: Pat
         theirs = loaded(directory)(input_ids=ids, pixel_values=pixels[None]).logits
         for ours in (variant, plm.load(directory)):
             assert off_by(ours.model(ids, pixel_values=pixels), theirs) <= 2e-5
+
+
+@pytest.mark.parametrize("ids", [(58, 59), (59, 58), (58, 58)])
+def test_what_stands_for_an_image_and_what_for_a_video_survives(
+    tmp_path: Path, ids: tuple[int, int]
+) -> None:
+    model = small_hf()
+    model.config.image_token_id, model.config.video_token_id = ids
+    model.save_pretrained(tmp_path / "theirs")
+    directory = plm.load(tmp_path / "theirs").export(tmp_path / "ours").directory
+    config = PerceptionLMConfig.from_pretrained(directory)
+    assert (config.image_token_id, config.video_token_id) == ids

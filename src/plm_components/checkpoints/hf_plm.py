@@ -52,7 +52,8 @@ def read_hf(directory: Path, name: str) -> Published:
         uses_class_token=config.flag("vision_use_cls_token", True),
     )
     pool = config.count("projector_pooling_ratio", 1, most=1024)
-    ids = {config.token_id("image_token_id", 128002), config.token_id("video_token_id", 128003)}
+    image = config.token_id("image_token_id", 128002)
+    video = config.token_id("video_token_id", 128003)
     spec = {
         "plm": 1,
         "vision_encoder": encoder,
@@ -60,7 +61,8 @@ def read_hf(directory: Path, name: str) -> Published:
         "decoder": llama_spec(text, tied=_tied(config, text)),
         "tokenizer": tokenizer_slot(directory, name),
         **media_slots(directory, encoder, pool),
-        "media_token_ids": sorted(ids),
+        # in this order: an export without a tokenizer has nothing else to tell them apart
+        "media_token_ids": list(dict.fromkeys((image, video))),
         "weights": f"hf:{name}",
     }
     dtype = _dtype(config)
