@@ -151,9 +151,28 @@ def test_what_saving_left_out_has_transformers_defaults(copy: Path) -> None:
     config = copy / "config.json"
     edit_json(config, "text_config", hidden_act=..., mlp_bias=..., max_position_embeddings=...)
     edit_json(config, vision_use_cls_token=..., video_token_id=...)
+    edit_json(config, "text_config", model_type=...)
+    edit_json(config, "vision_config", model_type=...)
     spec = spec_of(copy)
     assert spec["decoder"]["max_positions"] == 2048
     assert spec["media_token_ids"] == [58, 128003]
+    theirs = PerceptionLMForConditionalGeneration.from_pretrained(copy).eval()
+    assert theirs.config.text_config.max_position_embeddings == 2048
+    expected, found = both_logits(
+        theirs, plm.load(copy).model, inputs_of([ROWS["one tile"]], Size())
+    )
+    assert float((found - expected).abs().max()) <= 2e-5 * float(expected.abs().max())
+
+
+def test_tokens_are_averaged_only_where_the_configuration_says_so(tmp_path: Path) -> None:
+    size = Size(pool=1)
+    save_small(tmp_path, size)
+    edit_json(tmp_path / "config.json", projector_pooling_ratio=...)
+    theirs = PerceptionLMForConditionalGeneration.from_pretrained(tmp_path).eval()
+    expected, found = both_logits(
+        theirs, plm.load(tmp_path).model, inputs_of([ROWS["one tile"]], size)
+    )
+    assert float((found - expected).abs().max()) <= 2e-5 * float(expected.abs().max())
 
 
 def test_heads_of_another_size_than_the_width_gives(tmp_path: Path) -> None:
