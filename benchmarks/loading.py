@@ -5,11 +5,14 @@
     python benchmarks/loading.py --runs 5 --json
 
 Writes a Hugging Face PerceptionLM directory with random weights into a temporary directory, then
-loads it in fresh processes, the two programs in turn, and takes the median of each. Imports are
-done before the clock starts. What is measured:
+loads it in fresh processes, the two programs in turn, and takes the median of each. What is
+measured:
 
+``whole_s``
+    Seconds of the imports and of the call: what a user waits for.
 ``load_s``
-    Seconds of the call. We map the file and copy nothing, so this alone would flatter us.
+    Seconds of the call, imports done before. We map the file and copy nothing, so this alone would
+    flatter us.
 ``read_s``
     Seconds of the call and of reading every weight once, which the first answer has to do.
 ``peak_mib``
@@ -19,8 +22,9 @@ done before the clock starts. What is measured:
     Resident memory at the end that belongs to the process alone (``RssAnon``), less what it had
     before the call: copies of the weights. Linux only, like ``peak_mib``.
 
-Ours checks the composition first, and its pass over the meta device imports torch's compiler: one
-to two seconds once a process, which are in the figures.
+Ours checks the composition first, and its pass over the meta device imports torch's compiler:
+about a second once a process, which is in ``load_s``. Transformers' import brings the compiler
+along, so for it that second is in ``whole_s`` alone.
 
 The file was just written and lies in the page cache for both. On a machine that does other work
 the seconds are noisy and their ratio is the better figure.
@@ -39,7 +43,7 @@ from pathlib import Path
 from typing import Any
 
 LOADERS = ("plm.load", "from_pretrained")
-FIGURES = ("load_s", "read_s", "peak_mib", "own_mib")
+FIGURES = ("whole_s", "load_s", "read_s", "peak_mib", "own_mib")
 MIB = 1 << 20
 
 
@@ -146,6 +150,7 @@ def compare(directory: Path, runs: int) -> dict[str, list[dict[str, float]]]:
 
 def measure(loader: str, directory: Path) -> dict[str, float]:
     """One load in this process, which does nothing else."""
+    began = time.perf_counter()
     import torch
 
     if loader == "plm.load":
@@ -168,6 +173,7 @@ def measure(loader: str, directory: Path) -> dict[str, float]:
         # as integers: one pass over the bytes, and nothing that could overflow
         parameter.detach().view(torch.int16).max()
     return {
+        "whole_s": loaded - began,
         "load_s": loaded - start,
         "read_s": time.perf_counter() - start,
         "peak_mib": resident("VmHWM"),

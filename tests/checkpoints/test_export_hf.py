@@ -28,6 +28,7 @@ from plm_components.errors import TokenizerError
 from plm_components.spec import load_spec, resolve
 from plm_components.zoo import Zoo
 from plm_exports import off_by, plm_spec, publish_tokenizer, random_variant
+from published import small_hf
 
 IMAGE_ID, VIDEO_ID = 258, 259
 NO_TOKENIZER = TokenizerError("It is not here.", where="tokenizer", expected="", fix="")
@@ -332,3 +333,29 @@ class TestLeftOut:
         )
         assert "preprocessor_config.json" not in exported.files
         assert "tokenizer.json" in exported.files
+
+
+def test_tiles_of_another_size_are_taken_as_the_variant_takes_them(tmp_path: Path) -> None:
+    missing = {"type": "hf", "path": str(tmp_path / "none")}
+    spec = plm_spec(missing, vision_encoder={"off_native": "timm"})
+    variant = random_variant({**spec, "media_token_ids": [IMAGE_ID, VIDEO_ID]})
+    directory = variant.export(tmp_path / "hf").directory
+    # 6x6 patches where 4x4 are native
+    pixels = torch.randn(1, 3, 84, 84, generator=torch.Generator().manual_seed(0))
+    ids = torch.tensor([[5, *[IMAGE_ID] * 9, 7, 8]])
+    with torch.no_grad():
+        theirs = loaded(directory)(input_ids=ids, pixel_values=pixels[None]).logits
+        for ours in (variant, plm.load(directory)):
+            assert off_by(ours.model(ids, pixel_values=pixels), theirs) <= 2e-5
+
+
+@pytest.mark.parametrize("ids", [(58, 59), (59, 58), (58, 58)])
+def test_what_stands_for_an_image_and_what_for_a_video_survives(
+    tmp_path: Path, ids: tuple[int, int]
+) -> None:
+    model = small_hf()
+    model.config.image_token_id, model.config.video_token_id = ids
+    model.save_pretrained(tmp_path / "theirs")
+    directory = plm.load(tmp_path / "theirs").export(tmp_path / "ours").directory
+    config = PerceptionLMConfig.from_pretrained(directory)
+    assert (config.image_token_id, config.video_token_id) == ids

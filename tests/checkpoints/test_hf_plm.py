@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
     GenerationConfig,
+    PerceptionLMForConditionalGeneration,
     PerceptionLMImageProcessor,
     PerceptionLMProcessor,
     PerceptionLMVideoProcessor,
@@ -28,6 +29,32 @@ from plm_components.errors import CheckpointError, TokenizerError, UnsupportedEr
 from published import ROWS, Size, both_logits, inputs_of, save_small
 
 Edit = Callable[..., None]
+
+SYSTEM = (
+    "You are a helpful language and vision assistant. You are able to understand the visual "
+    "content that the user provides, and assist the user with a variety of tasks using natural "
+    "language."
+)
+# in the published layout, whatever is said where a conversation has no system turn
+TEMPLATE = """\
+{{- '<|begin_of_text|>' }}
+{%- if messages[0]['role'] != 'system' %}
+    {{- '<|start_header_id|>system<|end_header_id|>\n\nSYSTEM<|eot_id|>' }}
+{%- endif %}
+{%- for message in messages %}
+    {{- '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n' }}
+    {%- if message['content'] is string %}{{- message['content'] | trim }}{%- else %}
+        {%- for part in message['content'] if part['type'] == 'image' %}{{- '<|image|>' }}
+        {%- endfor %}
+        {%- for part in message['content'] if part['type'] == 'text' %}{{- part['text'] | trim }}
+        {%- endfor %}
+    {%- endif %}
+    {{- '<|eot_id|>' }}
+{%- endfor %}
+{%- if add_generation_prompt %}
+    {{- '<|start_header_id|>assistant<|end_header_id|>\n\n' }}
+{%- endif %}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -124,9 +151,28 @@ def test_what_saving_left_out_has_transformers_defaults(copy: Path) -> None:
     config = copy / "config.json"
     edit_json(config, "text_config", hidden_act=..., mlp_bias=..., max_position_embeddings=...)
     edit_json(config, vision_use_cls_token=..., video_token_id=...)
+    edit_json(config, "text_config", model_type=...)
+    edit_json(config, "vision_config", model_type=...)
     spec = spec_of(copy)
     assert spec["decoder"]["max_positions"] == 2048
     assert spec["media_token_ids"] == [58, 128003]
+    theirs = PerceptionLMForConditionalGeneration.from_pretrained(copy).eval()
+    assert theirs.config.text_config.max_position_embeddings == 2048
+    expected, found = both_logits(
+        theirs, plm.load(copy).model, inputs_of([ROWS["one tile"]], Size())
+    )
+    assert float((found - expected).abs().max()) <= 2e-5 * float(expected.abs().max())
+
+
+def test_tokens_are_averaged_only_where_the_configuration_says_so(tmp_path: Path) -> None:
+    size = Size(pool=1)
+    save_small(tmp_path, size)
+    edit_json(tmp_path / "config.json", projector_pooling_ratio=...)
+    theirs = PerceptionLMForConditionalGeneration.from_pretrained(tmp_path).eval()
+    expected, found = both_logits(
+        theirs, plm.load(tmp_path).model, inputs_of([ROWS["one tile"]], size)
+    )
+    assert float((found - expected).abs().max()) <= 2e-5 * float(expected.abs().max())
 
 
 def test_heads_of_another_size_than_the_width_gives(tmp_path: Path) -> None:
@@ -149,6 +195,14 @@ def test_the_dtype_is_the_configurations_or_the_files(copy: Path) -> None:
     assert {p.dtype for p in plm.load(copy, dtype="float16").model.parameters()} == {torch.float16}
 
 
+def test_the_text_part_does_not_decide_the_dtype(copy: Path) -> None:
+    edit_json(copy / "config.json", dtype=...)
+    edit_json(copy / "config.json", "text_config", dtype="bfloat16")
+    theirs = PerceptionLMForConditionalGeneration.from_pretrained(copy)
+    dtypes = {p.dtype for p in theirs.parameters()}
+    assert {p.dtype for p in plm.load(copy).model.parameters()} == dtypes
+
+
 def test_keys_that_nothing_knows_are_told(copy: Path) -> None:
     edit_json(copy / "config.json", someones_key=3)
     edit_json(copy / "config.json", "text_config", another=[1], quiet=False)
@@ -165,6 +219,39 @@ def test_a_tied_head_may_be_in_the_file(copy: Path) -> None:
     assert plm.load(copy).notes == (
         "tensors of the files that the model does not have: lm_head.weight",
     )
+
+
+@pytest.mark.parametrize("said", [True, ...], ids=["here", "in the text part"])
+def test_a_head_of_its_own_is_kept_whatever_the_configuration_says(
+    copy: Path, said: object
+) -> None:
+    file = copy / "model.safetensors"
+    tensors = load_file(file)
+    table = tensors["model.language_model.embed_tokens.weight"]
+    tensors["lm_head.weight"] = table.flip(0).contiguous()
+    save_file(tensors, file, metadata={"format": "pt"})
+    edit_json(copy / "config.json", tie_word_embeddings=said)
+    theirs = PerceptionLMForConditionalGeneration.from_pretrained(copy).eval()
+    variant = plm.load(copy)
+    expected, found = both_logits(theirs, variant.model, inputs_of([ROWS["one tile"]], Size()))
+    assert float((found - expected).abs().max()) <= 2e-5 * float(expected.abs().max())
+    assert variant.notes == (
+        "config.json ties the head to the embedding table, and the files hold another one: "
+        "it is kept, as transformers does",
+    )
+
+
+def test_an_index_beside_the_one_file_is_left_over(copy: Path, tmp_path: Path) -> None:
+    save_small(tmp_path / "older", seed=1).save_pretrained(
+        tmp_path / "shards", max_shard_size="60KB"
+    )
+    for file in (tmp_path / "shards").glob("model*"):
+        shutil.copy(file, copy)
+    theirs = PerceptionLMForConditionalGeneration.from_pretrained(copy).eval()
+    expected, found = both_logits(
+        theirs, plm.load(copy).model, inputs_of([ROWS["one tile"]], Size())
+    )
+    assert float((found - expected).abs().max()) <= 2e-5 * float(expected.abs().max())
 
 
 REFUSED = [
@@ -347,7 +434,7 @@ def test_asking_without_a_tokenizer_says_what_is_missing(saved: Path) -> None:
     assert caught.value.where == f"tokenizer ({saved})"
 
 
-def with_processor(directory: Path, *, old_files: bool = False) -> list[str]:
+def with_processor(directory: Path, *, old_files: bool = False, system: str = SYSTEM) -> list[str]:
     """Tokenizer, processors and generation configuration, as transformers writes them."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     tokenizer = Tokenizer(models.BPE({letter: n for n, letter in enumerate(alphabet)}, []))
@@ -358,6 +445,7 @@ def with_processor(directory: Path, *, old_files: bool = False) -> list[str]:
     tokenizer.add_special_tokens([AddedToken(f"<|{name}|>") for name in names])
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
+        bos_token="<|begin_of_text|>",
         eos_token="<|eot_id|>",
         pad_token="<|end_of_text|>",
         extra_special_tokens={"image_token": "<|image|>", "video_token": "<|video|>"},
@@ -370,7 +458,7 @@ def with_processor(directory: Path, *, old_files: bool = False) -> list[str]:
         tokenizer=fast,
         patch_size=14,
         pooling_ratio=2,
-        chat_template="{{ messages }}",
+        chat_template=TEMPLATE.replace("SYSTEM", system),
     ).save_pretrained(directory)
     stops = ["<|eot_id|>", "<|stop|>"]
     ends = [tokenizer.token_to_id(one) for one in stops]
@@ -400,6 +488,22 @@ def test_processor_and_generation_become_slots(tmp_path: Path, old_files: bool) 
     assert len(tokenizer.stop_ids) == 2
     answer = variant.ask("what moves?", image=Image.new("RGB", (80, 40)), max_new_tokens=3)
     assert isinstance(answer, str)
+
+
+@pytest.mark.parametrize("system", [SYSTEM, "Answer in verse."])
+def test_conversations_are_laid_out_as_the_directory_says(tmp_path: Path, system: str) -> None:
+    save_small(tmp_path, vocab_size=800, max_position_embeddings=512)
+    with_processor(tmp_path, system=system)
+    asked = [{"role": "user", "content": [{"type": "text", "text": "what moves?"}]}]
+    theirs = PerceptionLMProcessor.from_pretrained(tmp_path).apply_chat_template(
+        asked, add_generation_prompt=True, tokenize=True, return_dict=True
+    )
+    variant = plm.load(tmp_path)
+    ours = variant.processor([{"role": "user", "content": "what moves?"}])
+    assert ours.input_ids_BL.tolist() == theirs["input_ids"]
+    note = "conversations are laid out by the directory's own chat template, not PerceptionLM's"
+    assert variant.notes == (() if system == SYSTEM else (note,))
+    assert variant.spec["tokenizer"]["template"] == ("plm_sft" if system == SYSTEM else "jinja")
 
 
 @pytest.mark.parametrize(

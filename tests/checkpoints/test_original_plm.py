@@ -203,6 +203,20 @@ def test_the_switch_that_one_program_knows(tmp_path: Path) -> None:
     )
 
 
+def test_a_switch_without_the_factor_it_switches(tmp_path: Path) -> None:
+    write_original(tmp_path, Size())
+    edit(tmp_path, use_scaled_rope=True, rope_scale_factor=None)
+    with pytest.raises(UnsupportedError) as caught:
+        plm.load(tmp_path)
+    assert str(caught.value) == (
+        "use_scaled_rope is true, and there is no rope_scale_factor.\n"
+        f"  where:    {tmp_path / 'params.json'}: model\n"
+        "  expected: both: one published program demands the factor, another takes 1, and Meta's "
+        "own Llama takes 8\n"
+        "  fix:      set rope_scale_factor as the model was trained, or use_scaled_rope to false"
+    )
+
+
 @pytest.mark.parametrize(
     ("section", "key", "value"),
     [
@@ -213,6 +227,7 @@ def test_the_switch_that_one_program_knows(tmp_path: Path) -> None:
         ("model", "n_layers", "2"),
         ("model", "rope_theta", 1e300),
         ("model", "dim", True),
+        ("model", "use_scaled_rope", 0),
         ("data", "vision_input_type", "tiles"),
     ],
 )

@@ -207,7 +207,7 @@ def test_whole_numbers_where_real_ones_are_due(
             "ValueError: the key 'a' stands twice",
         ),
         (
-            '{"weight_map": {"a": "model.safetensors"}}',
+            '{"weight_map": {"a": "shard.safetensors"}}',
             "no file has what it says of a",
         ),
     ],
@@ -215,6 +215,8 @@ def test_whole_numbers_where_real_ones_are_due(
 def test_an_index_that_lies(without_hash: Path, index: str, why: str) -> None:
     path = without_hash / "model.safetensors.index.json"
     path.write_text(index)
+    # beside model.safetensors no index is read
+    (without_hash / "model.safetensors").rename(without_hash / "shard.safetensors")
     with pytest.raises(CheckpointError) as caught:
         plm.load(without_hash)
     assert str(caught.value) == text_of(
@@ -226,6 +228,7 @@ def test_an_index_that_lies(without_hash: Path, index: str, why: str) -> None:
 
 
 def test_a_shard_is_missing(without_hash: Path) -> None:
+    (without_hash / "model.safetensors").unlink()
     index = {"weight_map": {BIAS: "model-00001-of-00002.safetensors"}}
     (without_hash / "model.safetensors.index.json").write_text(json.dumps(index))
     with pytest.raises(CheckpointError) as caught:

@@ -35,6 +35,12 @@ def test_nothing_heavy_is_imported(code):
     assert listed.strip() == ""
 
 
+def test_a_perception_lm_is_built_without_timm():
+    code = "import plm_components as p; p.assemble('plm-1b', init='meta')"
+    listed, _ = run(f"{code}\nimport sys; print(*[m for m in ('timm',) if m in sys.modules])")
+    assert listed.strip() == ""
+
+
 @pytest.mark.parametrize(
     ("code", "budget_s"),
     [

@@ -99,12 +99,13 @@ def _ids(
 ) -> ExportIds:
     if not isinstance(tokenizer, PlmError):
         return export_ids(tokenizer, vocabulary)
-    media = set(tree.media_token_ids)
-    if media <= {PUBLISHED_IDS.image}:
+    # an image's, then a video's, as a published configuration is read
+    media = tree.media_token_ids
+    if set(media) <= {PUBLISHED_IDS.image}:
         # the original writes one id for both, beside which transformers' second is free
-        media = {PUBLISHED_IDS.image, PUBLISHED_IDS.video}
+        media = (PUBLISHED_IDS.image, PUBLISHED_IDS.video)
     rows = part_of(tree, "decoder").options["vocab_size"]
-    return without_tokenizer(min(media), max(media), rows)
+    return without_tokenizer(media[0], media[-1], rows)
 
 
 def _no_tokenizer(tree: SpecTree, tokenizer: Tokenizer | PlmError) -> str:

@@ -95,6 +95,8 @@ def _vision_config(facts: PLMFacts, dtype: str) -> dict[str, Any]:
         "dtype": dtype,
         "do_pooling": True,
         "model_args": {
+            # refuses tiles of another size, unless told to resample its positions
+            **({"dynamic_img_size": True} if encoder["off_native"] == "timm" else {}),
             "embed_dim": encoder["dim"],
             "depth": facts.vision_layers,
             "num_heads": encoder["num_heads"],

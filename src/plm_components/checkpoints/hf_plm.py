@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from plm_components.checkpoints.hf_keys import TRUNK, hf_keys
 from plm_components.checkpoints.hf_processor import media_slots, tokenizer_slot
 from plm_components.checkpoints.hf_text import llama_spec
@@ -15,10 +17,12 @@ from plm_components.checkpoints.plm_sizes import PLMSizes
 from plm_components.checkpoints.published import Published, stored_dtype
 from plm_components.checkpoints.renamed import RenamedTensors
 from plm_components.checkpoints.settings import Settings, read_settings
-from plm_components.checkpoints.tensor_files import open_tensors
+from plm_components.checkpoints.source import TensorSource
+from plm_components.checkpoints.tensor_files import has_tensors, open_tensors
 from plm_components.untrusted import shown
 
 CONFIG_FILE = "config.json"
+_TABLE, _HEAD = f"{TRUNK}embed_tokens.weight", "lm_head.weight"
 
 _DTYPES = ("float32", "bfloat16", "float16", "float64")
 _NO_MATTER = (
@@ -48,7 +52,8 @@ def read_hf(directory: Path, name: str) -> Published:
         uses_class_token=config.flag("vision_use_cls_token", True),
     )
     pool = config.count("projector_pooling_ratio", 1, most=1024)
-    ids = {config.token_id("image_token_id", 128002), config.token_id("video_token_id", 128003)}
+    image = config.token_id("image_token_id", 128002)
+    video = config.token_id("video_token_id", 128003)
     spec = {
         "plm": 1,
         "vision_encoder": encoder,
@@ -56,15 +61,20 @@ def read_hf(directory: Path, name: str) -> Published:
         "decoder": llama_spec(text, tied=_tied(config, text)),
         "tokenizer": tokenizer_slot(directory, name),
         **media_slots(directory, encoder, pool),
-        "media_token_ids": sorted(ids),
+        # in this order: an export without a tokenizer has nothing else to tell them apart
+        "media_token_ids": list(dict.fromkeys((image, video))),
         "weights": f"hf:{name}",
     }
-    dtype = _dtype(config, text)
-    if dtype is None:
+    dtype = _dtype(config)
+    notes: tuple[str, ...] = ()
+    # sizes can be read of a configuration alone
+    if dtype is None or has_tensors(directory):
         stored = open_tensors(directory, f"hf:{name}")
-        dtype = stored_dtype(stored, f"{TRUNK}embed_tokens.weight")
+        dtype = dtype or stored_dtype(stored, _TABLE)
+        notes = _keep_a_head_of_its_own(spec, stored)
+    notes = (*notes, *_another_layout(spec))
     config.set_aside(*_NO_MATTER)
-    notes = (*_left_aside({"": config, "text_config.": text}), *fit_media(spec))
+    notes = (*notes, *_left_aside({"": config, "text_config.": text}), *fit_media(spec))
     return Published(spec, dtype, notes)
 
 
@@ -77,7 +87,7 @@ def open_hf(directory: Path, origin: str, sizes: PLMSizes) -> RenamedTensors:
         sizes: Of the model that wants them.
     """
     # a tied head is the embedding table once more, and transformers reads it from there too
-    extras = ("lm_head.weight",) if sizes.tied else ()
+    extras = (_HEAD,) if sizes.tied else ()
     return RenamedTensors(open_tensors(directory, origin), hf_keys(sizes), may_have=extras)
 
 
@@ -86,8 +96,30 @@ def _tied(config: Settings, text: Settings) -> bool:
     return config.flag("tie_word_embeddings", text.flag("tie_word_embeddings", False))
 
 
-def _dtype(config: Settings, text: Settings) -> str | None:
-    said = [one.raw(key) for one in (config, text) for key in ("dtype", "torch_dtype")]
+def _keep_a_head_of_its_own(spec: dict[str, Any], stored: TensorSource) -> tuple[str, ...]:
+    """Unties a head that the files hold with other values, as transformers does; says so."""
+    decoder = spec["decoder"]
+    if not decoder["tie_embeddings"] or not {_TABLE, _HEAD} <= stored.shapes.keys():
+        return ()
+    found = dict(stored.read([_TABLE, _HEAD]))
+    if torch.equal(found[_TABLE], found[_HEAD].to(found[_TABLE].dtype)):
+        return ()
+    decoder["tie_embeddings"] = False
+    return (
+        f"{CONFIG_FILE} ties the head to the embedding table, and the files hold another one: "
+        "it is kept, as transformers does",
+    )
+
+
+def _another_layout(spec: dict[str, Any]) -> tuple[str, ...]:
+    if spec["tokenizer"]["template"] == "plm_sft":
+        return ()
+    return ("conversations are laid out by the directory's own chat template, not PerceptionLM's",)
+
+
+def _dtype(config: Settings) -> str | None:
+    """What the whole model is in; its text part's own word decides nothing in transformers."""
+    said = (config.raw("dtype"), config.raw("torch_dtype"))
     found = next((str(one).removeprefix("torch.") for one in said if one is not None), None)
     if found is not None and found not in _DTYPES:
         raise config.wrong("dtype", f"one of: {', '.join(_DTYPES)}")

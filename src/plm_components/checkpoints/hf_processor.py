@@ -10,15 +10,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from plm_components.checkpoints.settings import Settings, read_json, read_settings
+from plm_components.checkpoints.settings import MAX_BYTES, Settings, read_json, read_settings
+from plm_components.contracts.text import PLM_SYSTEM_PROMPT
 from plm_components.errors import CheckpointError
+from plm_components.untrusted import read_text
 
 PROCESSOR_FILE = "processor_config.json"
 IMAGE_FILE = "preprocessor_config.json"
 VIDEO_FILE = "video_preprocessor_config.json"
 GENERATION_FILE = "generation_config.json"
 TOKENIZER_FILE = "tokenizer.json"
+# newer and older versions of transformers keep a chat template here and there
+_JINJA_FILE = "chat_template.jinja"
+_OLD_TEMPLATE_FILES = ("chat_template.json", "tokenizer_config.json")
 
+# no template without all of them lays a conversation out as PerceptionLM's does
+_PLM_SFT = ("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", PLM_SYSTEM_PROMPT)
 _FRAMES = 32
 # Llama 3's has 9 to 17 MB
 _TOKENIZER_BYTES = 64 * 2**20
@@ -57,17 +64,42 @@ def media_slots(directory: Path, encoder: dict[str, Any], pool: int) -> dict[str
 
 
 def tokenizer_slot(directory: Path, path: str) -> dict[str, Any]:
-    """The tokenizer, in PerceptionLM's template, with the generation configuration's stops.
+    """The tokenizer, in the directory's template, with the generation configuration's stops.
+
+    PerceptionLM's own template is ``plm_sft`` here, which can put media between words.
 
     Args:
         directory: Where the files lie; without ``tokenizer.json`` the slot says where to put it.
         path: How the spec names the directory: a path, or a hub id.
     """
-    slot: dict[str, Any] = {"type": "hf", "path": path, "template": "plm_sft"}
+    slot: dict[str, Any] = {"type": "hf", "path": path, "template": _layout(directory)}
     stops = _stop_ids(directory / GENERATION_FILE)
     if stops and (directory / TOKENIZER_FILE).is_file():
         slot["stop_tokens"] = _tokens(directory / TOKENIZER_FILE, stops)
     return slot
+
+
+def _layout(directory: Path) -> str:
+    try:
+        template = _chat_template(directory)
+    except (OSError, ValueError):
+        return "plm_sft"  # the tokenizer tells what is wrong with its files
+    is_plms = template is None or all(part in template for part in _PLM_SFT)
+    return "plm_sft" if is_plms else "jinja"
+
+
+def _chat_template(directory: Path) -> str | None:
+    """The one that counts where nothing is said; None where there is none."""
+    if (directory / _JINJA_FILE).is_file():
+        return read_text(directory / _JINJA_FILE, MAX_BYTES)
+    for name in _OLD_TEMPLATE_FILES:
+        template = _settings(directory / name).raw("chat_template")
+        if isinstance(template, list):
+            named = [one for one in template if isinstance(one, dict)]
+            template = next((o.get("template") for o in named if o.get("name") == "default"), None)
+        if isinstance(template, str):
+            return template
+    return None
 
 
 def _tiler(image: Settings) -> dict[str, Any]:

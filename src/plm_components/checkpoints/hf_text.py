@@ -43,7 +43,7 @@ def llama_spec(text: Settings, *, tied: bool) -> dict[str, Any]:
         UnsupportedError: something our decoder does not do.
         CheckpointError: a value that cannot be right.
     """
-    text.demand("model_type", ("llama",), why="only Llamas are read here")
+    text.demand("model_type", (None, "llama"), why="only Llamas are read here")
     text.demand("hidden_act", (None, "silu", "swish"), why="the MLP's gate is a SiLU")
     for bias in ("attention_bias", "mlp_bias", "add_cross_attention", "tie_encoder_decoder"):
         text.demand(bias, (None, False), why="decoder/llama has none")

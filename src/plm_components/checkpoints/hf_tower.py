@@ -93,7 +93,7 @@ def tower_spec(vision: Settings, *, uses_class_token: bool) -> dict[str, Any]:
         UnsupportedError: something our encoder does not do.
         CheckpointError: a value that cannot be right.
     """
-    vision.demand("model_type", ("timm_wrapper",), why="only towers of timm are read here")
+    vision.demand("model_type", (None, "timm_wrapper"), why="only towers of timm are read here")
     args = _arguments(vision)
     for key, allowed in _FIXED.items():
         if key in args.values:

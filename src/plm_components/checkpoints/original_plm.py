@@ -186,9 +186,16 @@ def _vocab_size(model: Settings, stored: TensorSource) -> int:
 def _stretch(model: Settings, notes: list[str]) -> dict[str, Any]:
     """Llama 3.1's stretch; the switch ``use_scaled_rope`` is known to one of two programs."""
     factor = model.number("rope_scale_factor", 1.0)
-    switch = model.raw("use_scaled_rope")
-    if switch not in (None, True, False):
-        raise model.wrong("use_scaled_rope", "true or false")
+    said = "use_scaled_rope" in model
+    switch = model.flag("use_scaled_rope", False) if said else None
+    if switch and "rope_scale_factor" not in model:
+        raise UnsupportedError(
+            "use_scaled_rope is true, and there is no rope_scale_factor.",
+            where=model.where,
+            expected="both: one published program demands the factor, another takes 1, and Meta's "
+            "own Llama takes 8",
+            fix="set rope_scale_factor as the model was trained, or use_scaled_rope to false",
+        )
     if switch is False and factor != 1.0:
         raise UnsupportedError(
             f"use_scaled_rope is false, and rope_scale_factor is {factor:g}.",

@@ -72,6 +72,11 @@ class StoredTensors:
         return hash_files(self.paths)
 
 
+def has_tensors(directory: Path) -> bool:
+    """Whether there is anything for ``open_tensors`` to open."""
+    return any((directory / name).is_file() for name in (SINGLE_FILE, INDEX_FILE))
+
+
 def open_tensors(directory: Path, origin: str) -> StoredTensors:
     """The tensors of a directory: ``model.safetensors``, or the files its index names.
 
@@ -83,7 +88,9 @@ def open_tensors(directory: Path, origin: str) -> StoredTensors:
         CheckpointError: no file, a truncated file, no safetensors, an index that lies.
     """
     index = directory / INDEX_FILE
-    homes = _indexed(index) if index.is_file() else {}
+    # where both are there the one file counts, as in transformers: an index may be left over
+    sharded = index.is_file() and not (directory / SINGLE_FILE).is_file()
+    homes = _indexed(index) if sharded else {}
     paths = tuple(sorted(set(homes.values()))) or (directory / SINGLE_FILE,)
     stored = _opened_together(paths, origin)
     strays = [name for name, home in homes.items() if stored.files.get(name) != home]

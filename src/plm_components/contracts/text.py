@@ -12,6 +12,13 @@ from plm_components.spec.layout import MediaLayout as MediaLayout
 Role: TypeAlias = Literal["system", "user", "assistant"]
 MediaKind: TypeAlias = Literal["image", "video"]
 
+# what a published PerceptionLM is told where a conversation brings no system turn
+PLM_SYSTEM_PROMPT = (
+    "You are a helpful language and vision assistant. You are able to understand the visual "
+    "content that the user provides, and assist the user with a variety of tasks using natural "
+    "language."
+)
+
 
 @dataclass(frozen=True)
 class MediaSlot:

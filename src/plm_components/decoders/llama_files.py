@@ -98,7 +98,7 @@ def _facts(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _rope(config: Mapping[str, Any]) -> dict[str, Any]:
     """Rotary settings, as transformers 5 writes them or as older ones did; 1 where unstretched."""
-    rope = dict(config.get("rope_parameters") or config.get("rope_scaling") or {})
+    rope = dict(config.get("rope_scaling") or config.get("rope_parameters") or {})
     theta = rope.get("rope_theta", config.get("rope_theta", 10000.0))
     kind = rope.get("rope_type", rope.get("type", "default"))
     if kind == "default" or (kind == "llama3" and rope.get("factor") == 1):

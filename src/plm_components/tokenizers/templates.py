@@ -11,16 +11,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from plm_components.contracts.text import PLM_SYSTEM_PROMPT as PLM_SYSTEM_PROMPT
 from plm_components.contracts.text import EncodedConversation, MediaSlot, Turn
 from plm_components.errors import TokenizerError
 
 TemplateName: TypeAlias = Literal["plm_sft", "warmup", "chatml"]
-
-PLM_SYSTEM_PROMPT = (
-    "You are a helpful language and vision assistant. You are able to understand the visual "
-    "content that the user provides, and assist the user with a variety of tasks using natural "
-    "language."
-)
 
 
 @dataclass(frozen=True)

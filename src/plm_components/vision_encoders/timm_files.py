@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-import timm
 import torch
 
 from plm_components.contracts import CheckpointHeader, Reading, refusal
@@ -71,6 +70,9 @@ def backbone_of(config: Mapping[str, Any]) -> Any:
     Raises:
         CheckpointError: this timm knows no such architecture, or refuses its arguments.
     """
+    # here: it brings torch's compiler along, more than a second that loading a pe needs not
+    import timm
+
     architecture, args = str(config["architecture"]), config.get("model_args") or {}
     try:
         with torch.device("meta"):
