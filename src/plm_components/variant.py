@@ -27,6 +27,7 @@ from plm_components.assembly import (
     require_trained,
     usable_device,
     with_files_copied,
+    with_providers_named,
     without_part_weights,
     zoo_with,
 )
@@ -55,7 +56,7 @@ from plm_components.inference import FeatureCache, Reply, generate, text_pieces
 from plm_components.model.perception_lm import PerceptionLM
 from plm_components.model.processor import Processor
 from plm_components.model.question import Boxes, Picture, question_parts, require_drawn
-from plm_components.spec import SpecTree, dump_yaml, load_spec, resolve, spec_name
+from plm_components.spec import SpecTree, dump_yaml, load_spec, resolve, spec_folder, spec_name
 from plm_components.untrusted import expanded
 from plm_components.zoo import Zoo
 
@@ -98,7 +99,7 @@ def assemble(
     """
     where_from, dtype = zoo_with(zoo, plugins), as_dtype(dtype)
     tree = resolve(load_spec(spec, overrides), where_from, name=spec_name(spec))
-    wish = Wish(usable_device(device), dtype, init, seed, verify, _directory_of(spec))
+    wish = Wish(usable_device(device), dtype, init, seed, verify, spec_folder(spec))
     return Variant(tree, assemble_tree(tree, where_from, wish))
 
 
@@ -187,6 +188,7 @@ def load(
     where_from = zoo_with(zoo, plugins)
     require_installed(lock, where_from)
     data = localised(load_spec(directory / SPEC_FILE), directory.resolve())
+    data = with_providers_named(data, lock, where_from)
     tree = resolve(data, where_from, name=directory.name)
     saved_in = "float32" if lock.weights is None else lock.weights.dtype
     wish = Wish(
@@ -545,13 +547,6 @@ class Variant:
         saved = lock_as_saved(lock, data)
         writer.texts(spec=dump_yaml({**data, "weights": "plm:."}), lock=saved.to_json())
         return lock
-
-
-def _directory_of(spec: object) -> Path | None:
-    """Where relative weights of a spec start: at its file, if it is one."""
-    if isinstance(spec, str | Path) and Path(spec).suffix in (".yaml", ".yml"):
-        return expanded(spec).resolve().parent
-    return None
 
 
 def _fingerprint(model: PerceptionLM) -> object:

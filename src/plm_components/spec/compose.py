@@ -13,6 +13,7 @@ from plm_components.spec.interpolate import interpolate
 from plm_components.spec.layout import SPEC_SLOTS, SPEC_VERSION, TOP_KEYS
 from plm_components.spec.merge import merge, overrides_tree
 from plm_components.spec.plain import plain
+from plm_components.untrusted import expanded
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -60,6 +61,13 @@ def spec_name(source: Source) -> str | None:
         return None
     path = Path(source)
     return path.stem if path.suffix in (".yaml", ".yml") else path.name
+
+
+def spec_folder(source: Source) -> Path | None:
+    """Where relative weights of a spec start: at its file; None for what is no file."""
+    if isinstance(source, str | Path) and Path(source).suffix in (".yaml", ".yml"):
+        return expanded(source).resolve().parent
+    return None
 
 
 def _composed(source: Source) -> dict[str, Any]:

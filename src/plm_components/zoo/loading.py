@@ -35,7 +35,8 @@ def loaded(plugin: Plugin, point: EntryPoint) -> Plugin:
         raise
     except BaseException as error:  # SystemExit at import is a plugin's failure too
         return quarantined(plugin, error)
-    entries = tuple(Entry(component, plugin.provider) for component in components)
+    said = f"{point.name} = {point.value}"
+    entries = tuple(Entry(component, plugin.provider, said) for component in components)
     new = [name for name in _heavy() if name not in before]
     notes = tuple(_notes(entries, new, time.thread_time() - began))
     return replace(plugin, entries=entries, notes=notes)

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from plm_components.errors import DuplicateComponentError, UnknownComponentError
 from plm_components.zoo.choice import Choice
-from plm_components.zoo.component import Component, Provider
+from plm_components.zoo.component import UNPUBLISHED, Component, Provider
 from plm_components.zoo.discovery import installed_plugins
 from plm_components.zoo.entry import Entry
 from plm_components.zoo.hooks import components_of
@@ -20,7 +20,7 @@ from plm_components.zoo.plugin import Plugin
 from plm_components.zoo.requirements import forget_versions
 from plm_components.zoo.suggest import did_you_mean
 
-IN_PYTHON = Provider("python", "unpublished")
+IN_PYTHON = Provider("python", UNPUBLISHED)
 # plugins an error names; there may be hundreds
 _NAMED = 5
 
