@@ -98,7 +98,8 @@ def assemble(
         UnavailableError: the device cannot be used here.
     """
     where_from, dtype = zoo_with(zoo, plugins), as_dtype(dtype)
-    tree = resolve(load_spec(spec, overrides), where_from, name=spec_name(spec))
+    data = load_spec(spec, overrides, zoo=where_from)
+    tree = resolve(data, where_from, name=spec_name(spec))
     wish = Wish(usable_device(device), dtype, init, seed, verify, spec_folder(spec))
     return Variant(tree, assemble_tree(tree, where_from, wish))
 
@@ -136,9 +137,9 @@ def graft(
         UsageError: no part names weights, something stands in the directory, or as ``assemble``.
         PlmError: whatever :func:`assemble` and ``Variant.save`` raise.
     """
-    data, target = load_spec(spec, overrides), _without_nul(directory).expanduser()
+    where_from, target = zoo_with(zoo, plugins), _without_nul(directory).expanduser()
+    data = load_spec(spec, overrides, zoo=where_from)
     check_writable(target, overwrite=overwrite)
-    where_from = zoo_with(zoo, plugins)
     require_grafts(resolve(data, where_from, name=spec_name(spec)))
     variant = assemble(
         spec,

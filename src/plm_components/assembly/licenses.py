@@ -101,7 +101,9 @@ def licenses(
     """
     directory = _directory(spec)
     if directory is None:
-        tree = resolve(load_spec(spec, overrides), zoo_with(zoo, plugins), name=spec_name(spec))
+        where_from = zoo_with(zoo, plugins)
+        data = load_spec(spec, overrides, zoo=where_from)
+        tree = resolve(data, where_from, name=spec_name(spec))
         lock = lock_of(tree).with_weights_licenses(weights_licenses(tree, spec_folder(spec)))
         return _licenses_of(lock)
     if overrides:

@@ -7,6 +7,7 @@ from plm_components.zoo.kinds import KINDS, Kind
 from plm_components.zoo.licenses import NOT_STATED, code_license
 from plm_components.zoo.plugin import Plugin
 from plm_components.zoo.registry import Zoo, add_file, default_zoo, list_components
+from plm_components.zoo.spec_file import SpecFile
 
 __all__ = [
     "KINDS",
@@ -16,6 +17,7 @@ __all__ = [
     "Kind",
     "Plugin",
     "Provider",
+    "SpecFile",
     "Zoo",
     "add_file",
     "code_license",
