@@ -15,6 +15,7 @@ from plm_components.cli import main
 from plm_components.errors import PluginError, UsageError
 from plm_components.zoo import Zoo
 from plugin_dists import HEAD, Site
+from published import save_small
 from small_specs import tiny_spec
 
 PARTS = """
@@ -90,6 +91,15 @@ def test_a_plugin_that_is_gone_is_named_with_what_to_type(site: Site, saved: Pat
         "  expected: plm-alpha 1.0\n"
         "  fix:      pip install plm-alpha==1.0"
     )
+
+
+def test_a_plugin_that_was_put_aside_is_not_to_be_installed_again(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLM_PLUGINS", "-plm-alpha")
+    with pytest.raises(PluginError) as caught:
+        plm.load(saved, zoo=Zoo.discover())
+    assert caught.value.fix == "plm-alpha 1.0 is here and blocked: plm plugins doctor says why"
 
 
 def test_another_version_is_told(site: Site, saved: Path) -> None:
@@ -196,6 +206,23 @@ class TestLicenses:
         assert plm.licenses(tiny_spec(weights=f"plm:{trained}")).summary == expected
         again = plm.load(trained).save(tmp_path / "again")
         assert plm.licenses(again).summary == expected
+
+    def test_of_a_published_directory(self, tmp_path: Path) -> None:
+        save_small(tmp_path / "hf")
+        name = "fair-noncommercial-research-license"
+        card = f"---\nlicense: other\nlicense_name: {name}\n---\n# PerceptionLM\n"
+        (tmp_path / "hf" / "README.md").write_text(card)
+        expected = ", ".join(
+            f"weights of {slot} ({name})" for slot in ("vision_encoder", "projector", "decoder")
+        )
+        assert plm.licenses(tmp_path / "hf").summary == (
+            f"not stated: nothing; marked non-commercial: {expected}"
+        )
+        saved = plm.load(tmp_path / "hf").save(tmp_path / "ours")
+        assert locked(saved, "decoder")["weights_license"] == name
+        origin = json.loads((saved / "plm.lock").read_text())["weights"]["origins"][0]
+        weights = (tmp_path / "hf" / "model.safetensors").read_bytes()
+        assert origin["sha256"] == sha256(weights).hexdigest()
 
     def test_a_card_beside_the_weights_of_a_part(self, tmp_path: Path) -> None:
         (tmp_path / "README.md").write_text("---\nlicense: llama3.2\n---\n")

@@ -27,7 +27,7 @@ def require_installed(lock: Lock, zoo: Zoo) -> None:
         f"Parts of this variant are not installed: {named}.",
         where=", ".join(dict.fromkeys(part.path for part in missing)),
         expected=", ".join(dict.fromkeys(part.provider for part in missing)),
-        fix=" and ".join(dict.fromkeys(_how_to_get(part) for part in missing)),
+        fix=" and ".join(dict.fromkeys(_how_to_get(part, zoo) for part in missing)),
     )
 
 
@@ -81,7 +81,10 @@ def _typed(value: Any, path: list[str], meant: Mapping[str, str]) -> Any:
     return {**value, first: _typed(value[first], rest, meant)} if first in value else value
 
 
-def _how_to_get(part: LockedPart) -> str:
+def _how_to_get(part: LockedPart, zoo: Zoo) -> str:
     if part.sha256 is not None:
         return f"offer the part file {part.distribution} (sha256 {part.sha256[:12]}) as a plugin"
+    for plugin in zoo.plugins:
+        if plugin.aside is not None and plugin.provider.answers_to(part.distribution):
+            return f"{plugin.provider} is here and {plugin.aside}: plm plugins doctor says why"
     return f"pip install {part.distribution}=={part.version}"
