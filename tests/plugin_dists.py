@@ -26,11 +26,11 @@ class Site:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def plugin(self, module: str, source: str, version: str = "1.0") -> None:
+    def plugin(self, module: str, source: str, version: str = "1.0", stated: str = "") -> None:
         """A module and its distribution, named like it; the entry point too."""
         self.module(module, source)
         name = module.replace("_", "-")
-        self.distribution(name, {name: module}, version)
+        self.distribution(name, {name: module}, version, stated=stated)
 
     def module(self, name: str, source: str) -> None:
         """One file."""
@@ -43,11 +43,13 @@ class Site:
         version: str = "1.0",
         folder: Path | None = None,
         suffix: str = "dist-info",
+        stated: str = "",
     ) -> Path:
-        """Metadata only; without entry points where ``points`` is None."""
+        """Metadata only, with the lines of ``stated``; no entry points where ``points`` is None."""
         info = (folder or self.folder) / f"{name.replace('-', '_')}-{version}.{suffix}"
         info.mkdir(parents=True)
-        text = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n\nWords: of a page.\n"
+        head = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{stated}"
+        text = f"{head}\nWords: of a page.\n"
         (info / ("METADATA" if suffix == "dist-info" else "PKG-INFO")).write_text(text)
         if points is not None:
             lines = "".join(f"{point} = {value}\n" for point, value in points.items())

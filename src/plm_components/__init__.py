@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from plm_components.assembly.check import check
+    from plm_components.assembly.licenses import licenses
     from plm_components.errors import PlmError
     from plm_components.variant import Variant, assemble, graft, load
     from plm_components.zoo import Component, Zoo, hookimpl, list_components
@@ -25,6 +26,7 @@ _HOMES = {
     "check": "assembly",
     "graft": "variant",
     "hookimpl": "zoo",
+    "licenses": "assembly",
     "list_components": "zoo",
     "load": "variant",
 }
@@ -39,6 +41,7 @@ __all__ = [
     "check",
     "graft",
     "hookimpl",
+    "licenses",
     "list_components",
     "load",
 ]

@@ -28,6 +28,7 @@ from plm_components.assembly import (
     require_trained,
     usable_device,
     with_files_copied,
+    with_providers_named,
     without_part_weights,
     zoo_with,
 )
@@ -56,7 +57,7 @@ from plm_components.inference import FeatureCache, Reply, generate, text_pieces
 from plm_components.model.perception_lm import PerceptionLM
 from plm_components.model.processor import Processor
 from plm_components.model.question import Boxes, Picture, question_parts, require_drawn
-from plm_components.spec import SpecTree, dump_yaml, load_spec, resolve, spec_name
+from plm_components.spec import SpecTree, dump_yaml, load_spec, resolve, spec_folder, spec_name
 from plm_components.untrusted import expanded
 from plm_components.zoo import Zoo
 
@@ -98,8 +99,9 @@ def assemble(
         UnavailableError: the device cannot be used here.
     """
     where_from, dtype = zoo_with(zoo, plugins), as_dtype(dtype)
-    tree = resolve(load_spec(spec, overrides), where_from, name=spec_name(spec))
-    wish = Wish(usable_device(device), dtype, init, seed, verify, _directory_of(spec))
+    data = load_spec(spec, overrides, zoo=where_from)
+    tree = resolve(data, where_from, name=spec_name(spec))
+    wish = Wish(usable_device(device), dtype, init, seed, verify, spec_folder(spec))
     return Variant(tree, assemble_tree(tree, where_from, wish))
 
 
@@ -136,9 +138,9 @@ def graft(
         UsageError: no part names weights, something stands in the directory, or as ``assemble``.
         PlmError: whatever :func:`assemble` and ``Variant.save`` raise.
     """
-    data, target = load_spec(spec, overrides), _without_nul(directory).expanduser()
+    where_from, target = zoo_with(zoo, plugins), _without_nul(directory).expanduser()
+    data = load_spec(spec, overrides, zoo=where_from)
     check_writable(target, overwrite=overwrite)
-    where_from = zoo_with(zoo, plugins)
     require_grafts(resolve(data, where_from, name=spec_name(spec)))
     variant = assemble(
         spec,
@@ -190,6 +192,7 @@ def load(
     where_from = zoo_with(zoo, plugins)
     require_installed(lock, where_from)
     data = localised(load_spec(directory / SPEC_FILE), directory.resolve())
+    data = with_providers_named(data, lock, where_from)
     tree = resolve(data, where_from, name=directory.name)
     saved_in = "float32" if lock.weights is None else lock.weights.dtype
     wish = Wish(
@@ -548,13 +551,6 @@ class Variant:
         saved = lock_as_saved(lock, data)
         writer.texts(spec=dump_yaml({**data, "weights": "plm:."}), lock=saved.to_json())
         return lock
-
-
-def _directory_of(spec: object) -> Path | None:
-    """Where relative weights of a spec start: at its file, if it is one."""
-    if isinstance(spec, str | Path) and Path(spec).suffix in (".yaml", ".yml"):
-        return expanded(spec).resolve().parent
-    return None
 
 
 def _fingerprint(model: PerceptionLM) -> object:

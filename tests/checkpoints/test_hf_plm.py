@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,10 @@ def edit_json(file: Path, *path: str, **values: Any) -> None:
     file.write_text(json.dumps(data))
 
 
+def digest(directory: Path) -> str:
+    return sha256((directory / "model.safetensors").read_bytes()).hexdigest()[:12]
+
+
 def spec_of(directory: Path) -> dict[str, Any]:
     return plm.load(directory).spec
 
@@ -92,7 +97,7 @@ def test_the_receipt_counts_every_tensor(saved: Path) -> None:
     assert variant.receipt.num_tensors == len(stored)
     assert variant.receipt.fresh_parts == ()
     assert str(variant.receipt).splitlines()[1] == (
-        f"projector: 4 tensors, 2,112 elements, hf:{saved}"
+        f"projector: 4 tensors, 2,112 elements, hf:{saved}, sha256 {digest(saved)}"
     )
     assert variant.notes == ()
 
@@ -387,7 +392,7 @@ def test_a_hub_id_is_looked_for_in_the_cache(
     variant = plm.load("someone/plm")
     assert variant.spec["weights"] == "hf:someone/plm"
     assert variant.spec["tokenizer"]["path"] == "someone/plm"
-    assert str(variant.receipt).splitlines()[1].endswith("hf:someone/plm")
+    assert str(variant.receipt).splitlines()[1].endswith(f"hf:someone/plm, sha256 {digest(saved)}")
 
 
 def test_the_weights_under_a_spec_of_ones_own(saved: Path) -> None:
@@ -423,7 +428,8 @@ def test_it_is_saved_as_one_of_ours(saved: Path, tmp_path: Path) -> None:
     with torch.no_grad():
         assert torch.equal(again.model(**inputs), variant.model(**inputs))
     assert str(again.receipt).splitlines()[1] == (
-        f"projector: 4 tensors, 2,112 elements, hf:{saved}, read from plm:{tmp_path / 'ours'}"
+        f"projector: 4 tensors, 2,112 elements, hf:{saved}, sha256 {digest(saved)}, "
+        f"read from plm:{tmp_path / 'ours'}"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -119,8 +120,9 @@ def test_what_a_directory_says(tmp_path: Path) -> None:
     assert variant.notes == (
         "tensors of the files that the model does not have: output.tied_module.weight",
     )
+    digest = sha256((tmp_path / "consolidated.pth").read_bytes()).hexdigest()
     assert str(variant.receipt).splitlines()[1] == (
-        f"projector: 4 tensors, 2,112 elements, original:{tmp_path}"
+        f"projector: 4 tensors, 2,112 elements, original:{tmp_path}, sha256 {digest[:12]}"
     )
 
 

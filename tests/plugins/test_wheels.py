@@ -7,6 +7,7 @@ own tests (some 270), the rest checks the specs of the READMEs.
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import tomllib
 from zipfile import ZipFile
 
@@ -65,6 +66,14 @@ def test_the_readmes_specs_fit(clean: CleanEnvironment) -> None:
     fits = check_readme_specs(clean)
     assert {name for name, _ in fits} == set(PARTS) - {"plm-liger-block"}
     assert all(ok for _, ok in fits), fits
+
+
+def test_a_spec_that_a_plugin_ships_is_listed_and_shown(clean: CleanEnvironment) -> None:
+    name = "plm-qwen3-block:siglip2-shuffle-qwen3-native"
+    done = clean.run("-m", "plm_components", "list")
+    assert done.stdout.splitlines()[-1].endswith(f", {name}  (plm show SPEC)")
+    shown = clean.run("-m", "plm_components", "show", name, "--json")
+    assert json.loads(shown.stdout)["decoder"]["block"]["type"] == "qwen3"
 
 
 @pytest.mark.parametrize("plugin", PLUGINS, ids=lambda plugin: plugin.name)

@@ -6,6 +6,8 @@ from plm_components.assembly.check import as_dtype, check, zoo_with
 from plm_components.assembly.devices import usable_device
 from plm_components.assembly.filling import receipt_from
 from plm_components.assembly.grafts import require_grafts
+from plm_components.assembly.installed import require_installed, with_providers_named
+from plm_components.assembly.licenses import Licenses, PartLicenses, licenses
 from plm_components.assembly.local_files import (
     localised,
     lock_as_saved,
@@ -18,7 +20,6 @@ from plm_components.assembly.lock import (
     LockedWeights,
     compare,
     lock_of,
-    require_installed,
 )
 from plm_components.assembly.promises import dtype_name
 from plm_components.assembly.published import assemble_published
@@ -30,9 +31,11 @@ __all__ = [
     "Assembled",
     "BuiltParts",
     "Init",
+    "Licenses",
     "Lock",
     "LockedPart",
     "LockedWeights",
+    "PartLicenses",
     "Report",
     "Row",
     "Totals",
@@ -46,6 +49,7 @@ __all__ = [
     "check",
     "compare",
     "dtype_name",
+    "licenses",
     "localised",
     "lock_as_saved",
     "lock_of",
@@ -55,6 +59,7 @@ __all__ = [
     "require_trained",
     "usable_device",
     "with_files_copied",
+    "with_providers_named",
     "without_part_weights",
     "zoo_with",
 ]

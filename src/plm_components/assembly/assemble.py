@@ -25,12 +25,13 @@ from plm_components.assembly.weights import (
     model_of,
     recompute_buffers,
 )
+from plm_components.assembly.weights_licenses import weights_licenses
 from plm_components.checkpoints import Receipt, tensors_of
 from plm_components.errors import PlmError, TokenizerError, UsageError
 from plm_components.model.perception_lm import PerceptionLM
 from plm_components.model.processor import Processor
 from plm_components.spec import SpecTree
-from plm_components.zoo import Zoo
+from plm_components.zoo import NOT_STATED, Zoo
 
 Init = Literal["random", "meta"]
 _RANDOM = "init='random' (--init random)"
@@ -133,6 +134,8 @@ def _with_weights(
     if text is None:
         fresh = fill_at_random(model, rest, device=wish.device, dtype=wish.dtype, seed=wish.seed)
         lines += fresh.lines
+    stated = {**dict.fromkeys(PASSED_THROUGH, NOT_STATED), **weights_licenses(exam.tree, base)}
+    lock = lock.with_weights_licenses(stated)
     recorded = [filling.recorded for filling in fillings if filling.recorded is not None]
     differences = tuple(words for filling in fillings for words in filling.differences)
     whole_lock = lock.with_weights(recorded[0]) if recorded else lock

@@ -51,7 +51,7 @@ def check(
     """
     where_from = zoo_with(zoo, plugins)
     dtype, device = as_dtype(dtype), as_device(device).type
-    data = load_spec(spec, overrides)
+    data = load_spec(spec, overrides, zoo=where_from)
     try:
         tree = resolve(data, where_from, name=spec_name(spec))
     except SpecError as error:

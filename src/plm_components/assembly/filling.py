@@ -130,6 +130,8 @@ def _open_published(
         fix="mend the spec, or, where the directory is loaded as it is (plm.load), fetch it again: "
         "its configuration and its weights say different things",
     )
+    look = is_worth_reading(opened, verify)
+    taken = opened.sha256() if look else None
     lines = receipt_of(tensors_in(state, slots), opened.origin).lines
     aside = opened.left_aside
     notes = f"tensors of the files that the model does not have: {first_few(aside)}"
@@ -138,8 +140,8 @@ def _open_published(
         chosen,
         names,
         (),
-        is_worth_reading(opened, verify),
-        lines,
+        look,
+        tuple(replace(line, sha256=taken) for line in lines),
         notes=(notes,) if aside else (),
     )
 

@@ -1,4 +1,5 @@
-"""The lock: which distribution and version built each part, and whose weights are in it.
+"""The lock: which distribution and version built each part, whose weights are in it, and under
+which licences.
 
 Saved beside weights as JSON. When a variant is loaded elsewhere, the lock names what to install.
 """
@@ -16,10 +17,10 @@ from typing import Any, TypeVar, get_origin, get_type_hints
 from plm_components.assembly.examination import all_parts
 from plm_components.assembly.promises import DTYPES
 from plm_components.checkpoints import Receipt, unreadable_lock
-from plm_components.errors import CheckpointError, PlmError, PluginError
+from plm_components.errors import CheckpointError
 from plm_components.spec import Part, SpecTree, default_processor
 from plm_components.untrusted import parse_json, shown
-from plm_components.zoo import Zoo
+from plm_components.zoo import NOT_STATED, Provider, code_license
 
 FORMAT = 1
 _Read = TypeVar("_Read")
@@ -40,6 +41,10 @@ class LockedPart:
         options: As it was built, defaults included.
         sha256: Hash of a part file; None for a distribution.
         weights: The part's own ``weights:`` entry.
+        entry_point: Of the plugin that registered it; None for ours and for a part file.
+        code_license: As the distribution's metadata state it.
+        weights_license: Of the tensors of a slot, as where they come from states it; None for a
+            part that holds none.
     """
 
     path: str
@@ -52,6 +57,10 @@ class LockedPart:
     options: Mapping[str, Any]
     sha256: str | None = None
     weights: str | None = None
+    # locks from before there were these have none
+    entry_point: str | None = None
+    code_license: str = NOT_STATED
+    weights_license: str | None = None
 
     @property
     def provider(self) -> str:
@@ -98,6 +107,15 @@ class Lock:
         """The lock of a variant whose tensors lie beside it."""
         return replace(self, weights=weights)
 
+    def with_weights_licenses(self, stated: Mapping[str, str]) -> Lock:
+        """The lock with the licence of the tensors of each slot.
+
+        Args:
+            stated: By slot.
+        """
+        parts = (replace(part, weights_license=stated.get(part.path)) for part in self.parts)
+        return replace(self, parts=tuple(parts))
+
     def to_json(self) -> str:
         """JSON with sorted keys, so that equal locks are equal texts."""
         data: dict[str, Any] = {"plm_lock": FORMAT, **asdict(self)}
@@ -134,7 +152,10 @@ class Lock:
 
 def lock_of(tree: SpecTree) -> Lock:
     """The lock of a resolved spec."""
-    parts = tuple(_locked(part) for part in all_parts(tree))
+    found = list(all_parts(tree))
+    # metadata are long, and most parts are of one distribution
+    licenses = {provider: code_license(provider) for provider in {p.entry.provider for p in found}}
+    parts = tuple(_locked(part, licenses) for part in found)
     return Lock(parts, spec_weights=tree.weights, processor=tree.processor)
 
 
@@ -155,45 +176,13 @@ def compare(lock: Lock, now: Lock) -> list[str]:
     return words + list(_changed("processor", lock.processor, now.processor))
 
 
-def require_installed(lock: Lock, zoo: Zoo) -> None:
-    """Refuses a variant whose parts are not all registered here.
-
-    Raises:
-        PluginError: a part is missing; says what to install.
-    """
-    missing = [part for part in lock.parts if not _is_registered(part, zoo)]
-    if not missing:
-        return
-    named = "; ".join(f"{part.path}: {part.kind}/{part.name}" for part in missing)
-    raise PluginError(
-        f"Parts of this variant are not installed: {named}.",
-        where=", ".join(dict.fromkeys(part.path for part in missing)),
-        expected=", ".join(dict.fromkeys(part.provider for part in missing)),
-        fix=" and ".join(dict.fromkeys(_how_to_get(part) for part in missing)),
-    )
-
-
-def _is_registered(part: LockedPart, zoo: Zoo) -> bool:
-    try:
-        zoo.get(part.kind, part.name)
-    except LookupError:
-        return False
-    except PlmError:
-        return True  # two providers of one name: resolving the spec says so
-    return True
-
-
-def _how_to_get(part: LockedPart) -> str:
-    if part.sha256 is not None:
-        return f"offer the part file {part.distribution} (sha256 {part.sha256[:12]}) as a plugin"
-    return f"pip install {part.distribution}=={part.version}"
-
-
 def _differences(saved: LockedPart, here: LockedPart) -> Iterator[str]:
     if (saved.kind, saved.name) != (here.kind, here.name):
         yield f"{saved.path} was {saved.kind}/{saved.name}, is {here.kind}/{here.name}"
         return
-    if saved.distribution != here.distribution:
+    if saved.sha256 is not None and saved.sha256 == here.sha256:
+        pass  # the same part file, wherever it lies
+    elif saved.distribution != here.distribution:
         yield f"{saved.path} came from {saved.provider}, comes from {here.provider}"
     elif saved.version != here.version or saved.sha256 != here.sha256:
         yield f"{saved.path} came from {_exactly(saved)}, comes from {_exactly(here)}"
@@ -213,7 +202,7 @@ def _exactly(part: LockedPart) -> str:
     return part.provider if part.sha256 is None else f"{part.provider} ({part.sha256[:12]})"
 
 
-def _locked(part: Part) -> LockedPart:
+def _locked(part: Part, licenses: Mapping[Provider, str]) -> LockedPart:
     component, provider = part.entry.component, part.entry.provider
     return LockedPart(
         path=part.path,
@@ -226,6 +215,8 @@ def _locked(part: Part) -> LockedPart:
         options={name: _plain(value) for name, value in part.options.items()},
         sha256=provider.sha256,
         weights=part.weights,
+        entry_point=part.entry.entry_point,
+        code_license=licenses[provider],
     )
 
 

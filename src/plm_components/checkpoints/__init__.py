@@ -22,6 +22,7 @@ from plm_components.checkpoints.export import (
 from plm_components.checkpoints.formats import read_published
 from plm_components.checkpoints.hf_keys import hf_keys
 from plm_components.checkpoints.inexpressible import ExportFormat
+from plm_components.checkpoints.licenses import license_of_weights
 from plm_components.checkpoints.match import first_few, match_exactly
 from plm_components.checkpoints.original_keys import (
     original_changes,
@@ -91,6 +92,7 @@ __all__ = [
     "first_nonfinite",
     "hf_keys",
     "is_variant",
+    "license_of_weights",
     "lock_text",
     "match_exactly",
     "materialise",

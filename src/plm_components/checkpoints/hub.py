@@ -9,8 +9,9 @@ from plm_components.errors import CheckpointError
 
 # an owner and a name; a path that is here, or begins as one, is never a hub id
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-# what a PerceptionLM is made of; the original's directory inside is downloaded by nobody
-_WANTED = ("*.json", "*.safetensors", "*.jinja")
+# what a PerceptionLM is made of, and the card that states its licence; the original's directory
+# inside is downloaded by nobody
+_WANTED = ("*.json", "*.safetensors", "*.jinja", "README.md")
 _UNWANTED = ("original/*",)
 
 
@@ -18,6 +19,17 @@ def is_hub_id(text: str) -> bool:
     """Whether a text names a repository: ``owner/name``, and no directory of that name is here."""
     begins_here = text.startswith((".", "/", "~"))
     return not begins_here and _HUB_ID.fullmatch(text) is not None and not Path(text).exists()
+
+
+def cached_file(repository: str, name: str) -> Path | None:
+    """A file of a repository where the cache has it; nothing is fetched."""
+    from huggingface_hub import try_to_load_from_cache
+
+    try:
+        found = try_to_load_from_cache(repository, name)
+    except ValueError:  # a name that no repository can have
+        return None
+    return Path(found) if isinstance(found, str) else None
 
 
 def hub_directory(repository: str) -> Path:

@@ -16,6 +16,7 @@ COMMANDS = {
     "list": "every registered part, its provider and whether it can be used",
     "show": "one part's options, or a spec with every default filled in",
     "check": "whether a spec's parts fit, before any weight is read",
+    "licenses": "under which licences a spec's parts and weights come",
     "graft": "put trained weights into single parts, and save the variant with its receipt",
     "ask": "ask a variant about images and a video",
     "demo": "draw a new image and a new video, and ask plm-tiny about them",

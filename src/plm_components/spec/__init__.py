@@ -1,8 +1,9 @@
 """Specs: load, compose, override, and check options against constructors. Imports no torch."""
 
-from plm_components.spec.compose import load_spec, spec_name
+from plm_components.spec.compose import load_spec, spec_folder, spec_name
 from plm_components.spec.files import shipped_specs
 from plm_components.spec.layout import RESERVED, SPEC_SLOTS, SPEC_VERSION, SpecSlot
+from plm_components.spec.read import parse_yaml
 from plm_components.spec.resolve import resolve, resolve_part
 from plm_components.spec.signature import MISSING, Option, PartSignature, Slot, signature_of
 from plm_components.spec.slots import DefaultPart
@@ -24,9 +25,11 @@ __all__ = [
     "default_processor",
     "dump_yaml",
     "load_spec",
+    "parse_yaml",
     "resolve",
     "resolve_part",
     "shipped_specs",
     "signature_of",
+    "spec_folder",
     "spec_name",
 ]

@@ -13,6 +13,8 @@ from plm_components.spec.interpolate import interpolate
 from plm_components.spec.layout import SPEC_SLOTS, SPEC_VERSION, TOP_KEYS
 from plm_components.spec.merge import merge, overrides_tree
 from plm_components.spec.plain import plain
+from plm_components.untrusted import expanded
+from plm_components.zoo import Zoo
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -22,12 +24,16 @@ Source: TypeAlias = "str | Path | Mapping[str, Any] | DictConfig"
 MAX_BASES = 16
 
 
-def load_spec(source: Source, overrides: Sequence[str] = ()) -> dict[str, Any]:
+def load_spec(
+    source: Source, overrides: Sequence[str] = (), *, zoo: Zoo | None = None
+) -> dict[str, Any]:
     """Reads a spec; runs nothing and imports no component.
 
     Args:
-        source: A shipped name (``plm-1b``), a path, a mapping or an OmegaConf ``DictConfig``.
+        source: A name (``plm-1b``, ``plm-foo:tiny-foo`` of a plugin), a path, a mapping or an
+            OmegaConf ``DictConfig``.
         overrides: Dotlist edits, ``projector.pool=4``.
+        zoo: Whose plugins may ship specs; the default zoo if None.
 
     Returns:
         Plain data: bases composed, overrides applied, references replaced, slots in order and
@@ -35,6 +41,7 @@ def load_spec(source: Source, overrides: Sequence[str] = ()) -> dict[str, Any]:
 
     Raises:
         SpecError: with every fault found.
+        DuplicateComponentError: several plugins ship a spec of this name.
         UsageError: overrides are no list.
     """
     if isinstance(overrides, str):
@@ -42,7 +49,7 @@ def load_spec(source: Source, overrides: Sequence[str] = ()) -> dict[str, Any]:
     if not isinstance(overrides, Iterable):
         raise _no_list(f"{overrides!r}", "leave overrides out, or overrides=['projector.pool=4']")
     delta = overrides_tree(overrides)
-    tree = merge(_composed(source), delta)
+    tree = merge(_composed(source, zoo), delta)
     _check_version(tree, "overrides")
     return _ordered(interpolate(tree))
 
@@ -61,10 +68,17 @@ def spec_name(source: Source) -> str | None:
     return path.stem if path.suffix in (".yaml", ".yml") else path.name
 
 
-def _composed(source: Source) -> dict[str, Any]:
+def spec_folder(source: Source) -> Path | None:
+    """Where relative weights of a spec start: at its file; None for what is no file."""
+    if isinstance(source, str | Path) and Path(source).suffix in (".yaml", ".yml"):
+        return expanded(source).resolve().parent
+    return None
+
+
+def _composed(source: Source, zoo: Zoo | None) -> dict[str, Any]:
     """Base below delta, down the chain; a circle is told with its members."""
     if isinstance(source, str | Path):
-        origin = origin_of(source)
+        origin = origin_of(source, zoo)
         tree = read_origin(origin)
     else:
         origin = Origin("this mapping", None)
@@ -72,7 +86,7 @@ def _composed(source: Source) -> dict[str, Any]:
     chain = [origin]
     layers = [_layer(tree, origin)]
     while "base" in layers[-1]:
-        origin = base_origin(layers[-1].pop("base"), chain[-1])
+        origin = base_origin(layers[-1].pop("base"), chain[-1], zoo)
         chain.append(origin)
         _refuse_endless(chain)
         layers.append(_layer(read_origin(origin), origin))

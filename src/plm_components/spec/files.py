@@ -1,4 +1,4 @@
-"""Where specs lie: the shipped ones by name, others by path."""
+"""Where specs lie: ours and those that plugins ship by name, others by path."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from plm_components.errors import SpecError
+from plm_components.errors import DuplicateComponentError, SpecError
 from plm_components.spec.read import MAX_BYTES, parse_yaml
+from plm_components.zoo import Provider, SpecFile, Zoo, default_zoo
 from plm_components.zoo.suggest import did_you_mean
 
 _SHIPPED = Path(__file__).parent.parent / "specs"
+_OURS = "plm-components"
 
 
 @dataclass(frozen=True)
@@ -34,22 +36,28 @@ def shipped_specs() -> list[str]:
     return sorted(file.stem for file in _SHIPPED.glob("*.yaml"))
 
 
-def origin_of(source: str | Path) -> Origin:
-    """The place a user means: a shipped name, or a path (with a separator or ``.yaml``).
+def origin_of(source: str | Path, zoo: Zoo | None = None) -> Origin:
+    """The place a user means: a name, or a path (with a separator or ``.yaml``).
+
+    Args:
+        source: ``plm-tiny``, ``plm-foo:tiny-foo`` of a plugin, or a path.
+        zoo: Whose plugins may ship it; the default zoo if None.
 
     Raises:
-        SpecError: a bare name that is not shipped.
+        SpecError: a name that no one ships.
+        DuplicateComponentError: several ship it.
     """
     if isinstance(source, Path) or _looks_like_path(source):
         return _file_origin(Path(source), str(source))
-    return _shipped_origin(source, "the spec", f"a path: ./{source}.yaml")
+    return _named_origin(source, zoo, "the spec", f"a path: ./{source}.yaml")
 
 
-def base_origin(base: Any, child: Origin) -> Origin:
-    """The place ``base:`` means: a shipped name, or a path from the file that says it.
+def base_origin(base: Any, child: Origin, zoo: Zoo | None = None) -> Origin:
+    """The place ``base:`` means: a name, or a path from the file that says it.
 
     Raises:
         SpecError: it is no text, an unknown name, or a path that does not begin as one.
+        DuplicateComponentError: several ship it.
     """
     where = f"{child}: base"
     if not isinstance(base, str):
@@ -62,7 +70,8 @@ def base_origin(base: Any, child: Origin) -> Origin:
     if base.startswith(("./", "../", "/")):
         folder = child.file.parent if child.file is not None else Path()
         return _file_origin(folder / base, base)
-    return _shipped_origin(base, where, f"a path that begins with ./ ../ or /, such as ./{base}")
+    otherwise = f"a path that begins with ./ ../ or /, such as ./{base}"
+    return _named_origin(base, zoo, where, otherwise)
 
 
 def read_origin(origin: Origin) -> Any:
@@ -86,16 +95,48 @@ def _file_origin(path: Path, label: str) -> Origin:
         raise _unreadable(label, str(error), "name a YAML file") from None
 
 
-def _shipped_origin(name: str, where: str, otherwise: str) -> Origin:
-    names = shipped_specs()
-    if name not in names:
+def _named_origin(name: str, zoo: Zoo | None, where: str, otherwise: str) -> Origin:
+    specs = [*_ours(), *(zoo or default_zoo()).specs]
+    distribution, _, short = name.rpartition(":")
+    found = [spec for spec in specs if spec.name == short]
+    if distribution:
+        found = [spec for spec in found if spec.provider.answers_to(distribution)]
+    if len(found) > 1:
+        raise _several(name, found, where)
+    if not found:
+        names = [_spelling(spec) for spec in specs]
         raise SpecError(
             f"No spec is named {name!r}.",
             where=where,
             expected=f"one of: {', '.join(names)}; or {otherwise}",
             fix=did_you_mean(name, names) or "choose one of these, or write the path of a file",
         )
-    return Origin(name, _SHIPPED / f"{name}.yaml")
+    return Origin(name, found[0].file)
+
+
+def _ours() -> list[SpecFile]:
+    from plm_components import __version__
+
+    provider = Provider(_OURS, __version__)
+    return [SpecFile(_SHIPPED / f"{name}.yaml", provider) for name in shipped_specs()]
+
+
+def _spelling(spec: SpecFile) -> str:
+    return spec.name if spec.provider.distribution == _OURS else spec.qualified
+
+
+def _several(name: str, found: list[SpecFile], where: str) -> DuplicateComponentError:
+    choices = list(dict.fromkeys(spec.qualified for spec in found))
+    fix = f"choose one by its distribution: {' or '.join(choices)}"
+    if len(choices) == 1:
+        fix = f"{choices[0]} is both {' and '.join(str(spec.file) for spec in found)}: rename one"
+    return DuplicateComponentError(
+        f"The spec {name} is shipped more than once: by "
+        f"{' and '.join(dict.fromkeys(str(spec.provider) for spec in found))}.",
+        where=where,
+        expected="one provider of a name",
+        fix=fix,
+    )
 
 
 def _text(file: Path, label: str) -> str:

@@ -37,7 +37,7 @@ def resolve(spec: Source, zoo: Zoo | None = None, *, name: str | None = None) ->
     Raises:
         SpecError: with all faults, each with its path.
     """
-    data = load_spec(spec)
+    data = load_spec(spec, zoo=zoo)
     name = name or spec_name(spec)
     resolver = _Resolver(zoo or default_zoo())
     resolver.check_keys(data)

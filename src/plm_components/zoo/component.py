@@ -9,6 +9,9 @@ from plm_components.errors import ContractError
 from plm_components.zoo.kinds import KINDS
 from plm_components.zoo.suggest import did_you_mean
 
+# the version of what no distribution provides
+UNPUBLISHED = "unpublished"
+
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _DOTTED = r"[^\W\d]\w*(\.[^\W\d]\w*)*"
 _TARGET = re.compile(rf"{_DOTTED}:{_DOTTED}")

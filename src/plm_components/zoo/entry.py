@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
 from typing import Any, Literal, NoReturn
@@ -29,10 +29,14 @@ class Entry:
     Args:
         component: What is registered.
         provider: Who registered it.
+        entry_point: Of its plugin, as its metadata say it (``qwen3 = plm_qwen3_block``); None for
+            ours and for part files.
     """
 
     component: Component
     provider: Provider
+    # by two entry points of one distribution it is still one part
+    entry_point: str | None = field(default=None, compare=False)
 
     @property
     def kind(self) -> str:

@@ -1,8 +1,9 @@
-"""The one hook, and how it is called: a manager for each plugin, so what fails, fails alone."""
+"""The hooks, and how they are called: a manager for each plugin, so what fails, fails alone."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from types import ModuleType
 
 from pluggy import HookimplMarker, HookspecMarker, PluginManager
@@ -22,6 +23,10 @@ class _Hooks:
     def plm_register_components(self) -> Iterable[Component]:  # type: ignore[empty-body]
         """Yields the components of this plugin. Import no torch here: targets are strings."""
 
+    @hookspec
+    def plm_register_specs(self) -> Iterable[Path]:  # type: ignore[empty-body]
+        """Yields the files of specs that this plugin ships; the stem of each is its name."""
+
 
 def components_of(plugin: object, name: str) -> list[Component]:
     """Calls the hook of one plugin.
@@ -34,10 +39,7 @@ def components_of(plugin: object, name: str) -> list[Component]:
         PluginError: it has no such hook, or the hook yields something else than components.
         pluggy.PluginValidationError: the hook has a wrong signature or an unknown name.
     """
-    manager = PluginManager(PROJECT)
-    manager.add_hookspecs(_Hooks)
-    manager.register(plugin, name)
-    manager.check_pending()
+    manager = _manager(plugin, name)
     if not manager.hook.plm_register_components.get_hookimpls():
         raise PluginError(
             f"{name} has no hook {HOOK}.",
@@ -63,6 +65,25 @@ def components_of(plugin: object, name: str) -> list[Component]:
                 fix=f"yield only Component objects from {HOOK}",
             )
     return found
+
+
+def spec_files_of(plugin: object, name: str) -> list[Path]:
+    """The files of specs that a plugin ships; none where it has no such hook.
+
+    Args:
+        plugin: As for :func:`components_of`, and asked by it before.
+        name: What the plugin is called in errors.
+    """
+    results = _manager(plugin, name).hook.plm_register_specs()
+    return [file for result in results for file in result]
+
+
+def _manager(plugin: object, name: str) -> PluginManager:
+    manager = PluginManager(PROJECT)
+    manager.add_hookspecs(_Hooks)
+    manager.register(plugin, name)
+    manager.check_pending()
+    return manager
 
 
 def _place(plugin: object) -> str:

@@ -13,8 +13,9 @@ from traceback import format_exception
 from plm_components.errors import PluginError
 from plm_components.zoo.choice import STRICT, strict
 from plm_components.zoo.entry import Entry
-from plm_components.zoo.hooks import components_of
+from plm_components.zoo.hooks import components_of, spec_files_of
 from plm_components.zoo.plugin import Plugin
+from plm_components.zoo.spec_file import SpecFile
 
 # what no plugin needs before a spec asks for one of its parts
 _HEAVY = ("torch", "torchvision", "timm", "transformers", "triton", "jax", "tensorflow", "numpy")
@@ -30,15 +31,19 @@ def loaded(plugin: Plugin, point: EntryPoint) -> Plugin:
     before, began = _heavy(), time.thread_time()
     try:
         with redirect_stdout(sys.stderr):
-            components = components_of(point.load(), point.name)
+            module = point.load()
+            components = components_of(module, point.name)
+            files = spec_files_of(module, point.name)
+        specs = tuple(SpecFile(file, plugin.provider) for file in files)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit at import is a plugin's failure too
         return quarantined(plugin, error)
-    entries = tuple(Entry(component, plugin.provider) for component in components)
+    said = f"{point.name} = {point.value}"
+    entries = tuple(Entry(component, plugin.provider, said) for component in components)
     new = [name for name in _heavy() if name not in before]
     notes = tuple(_notes(entries, new, time.thread_time() - began))
-    return replace(plugin, entries=entries, notes=notes)
+    return replace(plugin, entries=entries, notes=notes, specs=specs)
 
 
 def quarantined(plugin: Plugin, error: BaseException) -> Plugin:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 from plm_components.errors import PluginError
-from plm_components.zoo.component import Component, Provider
+from plm_components.zoo.component import UNPUBLISHED, Component, Provider
 from plm_components.zoo.hooks import HOOK, components_of, hookimpl
 
 
@@ -36,7 +36,7 @@ def read_part_file(path: str | Path) -> tuple[Provider, list[Component]]:
             hookimpl(hook)
         found = _ask(module, file)
     components = [_at_home(one, file.stem, module.__name__) for one in found]
-    return Provider(_display(file), "unpublished", digest), components
+    return Provider(_display(file), UNPUBLISHED, digest), components
 
 
 def _module(file: Path, digest: str) -> ModuleType:

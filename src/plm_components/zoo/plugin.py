@@ -7,6 +7,7 @@ from typing import Literal
 
 from plm_components.zoo.component import Provider
 from plm_components.zoo.entry import Entry
+from plm_components.zoo.spec_file import SpecFile
 
 Aside = Literal["blocked", "quarantined", "shadowed"]
 State = Literal["loaded", "unavailable", "incompatible"] | Aside
@@ -21,6 +22,7 @@ class Plugin:
         provider: The distribution that declares it.
         place: Its folder of metadata, or the part file.
         entries: What it registered.
+        specs: The specs it ships.
         aside: How it was put aside before it could register anything; None where it was not.
         why: Why it was put aside, in one line.
         traceback: The whole failure of a plugin in quarantine.
@@ -35,6 +37,7 @@ class Plugin:
     why: str = ""
     traceback: str = ""
     notes: tuple[str, ...] = ()
+    specs: tuple[SpecFile, ...] = ()
 
     @property
     def state(self) -> State:

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from plm_components.errors import DuplicateComponentError, UnknownComponentError
 from plm_components.zoo.choice import Choice
-from plm_components.zoo.component import Component, Provider
+from plm_components.zoo.component import UNPUBLISHED, Component, Provider
 from plm_components.zoo.discovery import installed_plugins
 from plm_components.zoo.entry import Entry
 from plm_components.zoo.hooks import components_of
@@ -18,9 +18,10 @@ from plm_components.zoo.kinds import KINDS
 from plm_components.zoo.part_file import read_part_file
 from plm_components.zoo.plugin import Plugin
 from plm_components.zoo.requirements import forget_versions
+from plm_components.zoo.spec_file import SpecFile
 from plm_components.zoo.suggest import did_you_mean
 
-IN_PYTHON = Provider("python", "unpublished")
+IN_PYTHON = Provider("python", UNPUBLISHED)
 # plugins an error names; there may be hundreds
 _NAMED = 5
 
@@ -117,6 +118,11 @@ class Zoo:
         if len(found) > 1:
             _duplicate(found)
         return found[0]
+
+    @property
+    def specs(self) -> list[SpecFile]:
+        """Every spec that a plugin ships, each file once."""
+        return list(dict.fromkeys(spec for plugin in self.plugins for spec in plugin.specs))
 
     def clashes(self) -> list[list[Entry]]:
         """Entries whose short name means several, name by name: each needs ``dist:name``."""

@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         _print(entries, zoo)
         if args.kind is None:
-            print(f"\nspecs: {', '.join(shipped_specs())}  (plm show SPEC)")
+            print(f"\nspecs: {', '.join(_specs(zoo))}  (plm show SPEC)")
     _warn(zoo)
     return 0
 
@@ -49,6 +49,10 @@ def describe(entry: Entry) -> dict[str, Any]:
         "reason": entry.reason,
         "requires": list(component.requires),
     }
+
+
+def _specs(zoo: Zoo) -> list[str]:
+    return [*shipped_specs(), *sorted(spec.qualified for spec in zoo.specs)]
 
 
 def _print(entries: Sequence[Entry], zoo: Zoo) -> None:

@@ -54,12 +54,14 @@ def describe(plugin: Plugin) -> dict[str, Any]:
         "reason": plugin.reason,
         "notes": list(plugin.notes),
         "parts": [entry.address for entry in plugin.entries],
+        "specs": [spec.name for spec in plugin.specs],
         "traceback": plugin.traceback,
     }
 
 
 def _about(plugin: Plugin) -> str:
-    parts = ", ".join(entry.address for entry in plugin.entries)
+    specs = (f"spec {spec.name}" for spec in plugin.specs)
+    parts = ", ".join([*(entry.address for entry in plugin.entries), *specs])
     return "; ".join([text for text in (plugin.reason or parts, *plugin.notes) if text])
 
 

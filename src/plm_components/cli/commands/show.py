@@ -111,7 +111,7 @@ def _slot_text(name: str, slot: dict[str, Any]) -> str:
 def _show_spec(source: str, overrides: Sequence[str], zoo: Zoo, *, as_json: bool) -> int:
     from plm_components.spec import dump_yaml, load_spec, resolve
 
-    data = filled(resolve(load_spec(source, overrides), zoo), zoo)
+    data = filled(resolve(load_spec(source, overrides, zoo=zoo), zoo), zoo)
     if as_json:
         print_json(data)
     else:
