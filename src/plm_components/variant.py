@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, overload
@@ -158,6 +159,7 @@ def graft(
 def load(
     path: str | Path,
     *,
+    overrides: Sequence[str] = (),
     device: str | torch.device = "cpu",
     dtype: str | torch.dtype | None = None,
     zoo: Zoo | None = None,
@@ -166,9 +168,14 @@ def load(
 ) -> Variant:
     """Loads what ``Variant.save`` wrote, or a PerceptionLM as it was published.
 
+    A published one is asked as PerceptionLM's own code asks it, whatever its format.
+    ``processor.layout=hf`` makes the ids of transformers' processor instead, and
+    ``image_tiler.resize=torchvision`` and ``frame_transform.resize=torchvision`` its pixels.
+
     Args:
         path: A directory of ours; a Hugging Face PerceptionLM (``config.json``), here or on the
             hub (``facebook/Perception-LM-1B``); or an original one (``params.json``).
+        overrides: Edits of what its spec says, such as ``video_sampler.max_frames=8``.
         device: Where the model goes.
         dtype: Of its parameters; what they were saved in if None.
         zoo: Where parts are looked up; the default zoo if None.
@@ -176,16 +183,19 @@ def load(
         verify: As for :func:`assemble`.
 
     Raises:
-        CheckpointError: not a whole directory, or broken weights.
+        CheckpointError: not a whole directory, broken weights, or overrides they do not fit.
         UsageError: no path, or no such device or dtype.
         UnsupportedError: a published model that our parts cannot express; says why.
         PluginError: a part is not installed here; says what to install.
+        SpecError: overrides that name what does not exist.
+        UnfitError: overrides that make parts unfit for each other.
     """
     _require_path(path)
     published = read_published(path)
     if published is not None:
+        edited = replace(published, spec=load_spec(published.spec, overrides))
         parts = zoo_with(zoo, plugins)
-        return Variant(*assemble_published(published, device, dtype, parts, verify))
+        return Variant(*assemble_published(edited, device, dtype, parts, verify))
     directory = expanded(path)
     text = read_lock_text(directory)
     lock = Lock.from_json(text, where=str(directory / LOCK_FILE))
@@ -193,7 +203,7 @@ def load(
     require_installed(lock, where_from)
     data = localised(load_spec(directory / SPEC_FILE), directory.resolve())
     data = with_providers_named(data, lock, where_from)
-    tree = resolve(data, where_from, name=directory.name)
+    tree = resolve(load_spec(data, overrides), where_from, name=directory.name)
     saved_in = "float32" if lock.weights is None else lock.weights.dtype
     wish = Wish(
         usable_device(device), as_dtype(dtype or saved_in), verify=verify, base=directory.resolve()

@@ -88,11 +88,23 @@ def test_a_saved_variant_is_asked_by_its_directory(plm, tmp_path: Path) -> None:
     assert outcome.out == variant.ask("what?", max_new_tokens=4, allow_untrained=True) + "\n"
 
 
-def test_a_saved_variant_takes_no_overrides(plm, tmp_path: Path) -> None:
-    outcome = plm("ask", str(tmp_path), "what?", "projector.pool=4")
+def test_a_saved_variant_takes_overrides_that_its_weights_fit(plm, tmp_path: Path) -> None:
+    from plm_components.variant import assemble
+
+    assemble("plm-tiny", overrides=SMALL[:2], init="random").save(tmp_path / "mine")
+    words = ("ask", str(tmp_path / "mine"), "what?", "--max-new-tokens", "1", "--allow-untrained")
+
+    assert plm(*words, "tokenizer.system_prompt=Be brief.").code == 0
+    outcome = plm(*words, "decoder.num_layers=2")
+    assert outcome.code == 1
+    assert "load them with the spec they were saved with, without overrides" in outcome.err
+
+
+def test_a_saved_variant_has_weights_and_nothing_to_fill(plm, tmp_path: Path) -> None:
+    outcome = plm("ask", str(tmp_path), "what?", "--init", "random")
 
     assert outcome.code == 2
-    assert outcome.err.startswith("A saved variant takes neither overrides nor --init: its weights")
+    assert outcome.err.startswith("--init has nothing to fill: a saved variant brings its weights.")
 
 
 def test_a_directory_never_shadows_a_spec_that_ships(plm, tmp_path: Path, monkeypatch) -> None:

@@ -215,11 +215,11 @@ def _assembled(args: argparse.Namespace, zoo: Zoo) -> Variant:
 def _loaded(args: argparse.Namespace, zoo: Zoo) -> Variant:
     from plm_components.variant import load
 
-    if args.overrides or args.init:
+    if args.init:
         raise _nonsense(
-            "A saved variant takes neither overrides nor --init: its weights belong to its spec.",
-            "these behind a spec's name or file only",
-            "leave them out",
+            "--init has nothing to fill: a saved variant brings its weights.",
+            "--init behind a spec's name or file only",
+            "leave it out",
             f"plm {args.command}",
         )
-    return load(args.spec, device=args.device, dtype=args.dtype, zoo=zoo)
+    return load(args.spec, overrides=args.overrides, device=args.device, dtype=args.dtype, zoo=zoo)
