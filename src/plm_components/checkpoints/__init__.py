@@ -1,14 +1,11 @@
 """Weights on the disk: our own directories, what they hold, and how strictly they are read."""
 
 from plm_components.checkpoints.atomic import atomic_directory, atomic_file
-from plm_components.checkpoints.changes import Change, HalfSplitRows, InterleavedRows
 from plm_components.checkpoints.directory import (
     LOCK_FILE,
     SPEC_FILE,
     VariantWriter,
-    WrittenWeights,
     check_writable,
-    is_variant,
     lock_text,
     read_lock_text,
     unreadable_lock,
@@ -26,19 +23,16 @@ from plm_components.checkpoints.match import first_few, match_exactly
 from plm_components.checkpoints.original_keys import (
     original_changes,
     original_keys,
-    original_llama_changes,
-    original_llama_keys,
 )
 from plm_components.checkpoints.origins import (
     PUBLISHED,
     Origin,
     open_origin,
     open_published,
-    packaged_weights,
     parse_origin,
 )
 from plm_components.checkpoints.part_origins import OpenedPart, open_part, parse_part_origin
-from plm_components.checkpoints.pickled import PickledTensors, open_pickled
+from plm_components.checkpoints.pickled import open_pickled
 from plm_components.checkpoints.plm_sizes import PLMSizes, plm_sizes, require_plm
 from plm_components.checkpoints.published import Published
 from plm_components.checkpoints.receipt import Receipt, ReceiptLine, receipt_of
@@ -65,16 +59,12 @@ __all__ = [
     "PUBLISHED",
     "SPEC_FILE",
     "WRITE_ERRORS",
-    "Change",
     "ExportFormat",
     "Exported",
-    "HalfSplitRows",
-    "InterleavedRows",
     "ModuleTensors",
     "OpenedPart",
     "Origin",
     "PLMSizes",
-    "PickledTensors",
     "Published",
     "Receipt",
     "ReceiptLine",
@@ -82,7 +72,6 @@ __all__ = [
     "StoredTensors",
     "TensorSource",
     "VariantWriter",
-    "WrittenWeights",
     "atomic_directory",
     "atomic_file",
     "check_exportable",
@@ -90,7 +79,6 @@ __all__ = [
     "first_few",
     "first_nonfinite",
     "hf_keys",
-    "is_variant",
     "lock_text",
     "match_exactly",
     "materialise",
@@ -102,9 +90,6 @@ __all__ = [
     "open_tensors",
     "original_changes",
     "original_keys",
-    "original_llama_changes",
-    "original_llama_keys",
-    "packaged_weights",
     "parse_origin",
     "parse_part_origin",
     "plm_sizes",
