@@ -478,7 +478,8 @@ class TestTheVariant:
                 "The projector was never trained: the answer would be noise.\n"
                 "  where:    projector (random, seed 5)\n"
                 "  expected: trained weights in every part that media pass\n"
-                "  fix:      train it, or name its weights in the spec; to ask all the same, say "
+                "  fix:      train it and save it with trained_by=..., which says so, or name its "
+                "weights in the spec; to ask all the same, say "
                 "allow_untrained=True (plm ask --allow-untrained)"
             )
             said = variant.ask("what?", image=RED, max_new_tokens=2, allow_untrained=True)
@@ -503,6 +504,8 @@ class TestTheVariant:
         assert origins[0].startswith("the vision tower of a siglip checkpoint")
         assert origins[2].startswith("a llama checkpoint")
         assert variant.receipt.fresh_parts == ()
+        for trained in (variant, plm.load(tmp_path / "trained")):
+            assert isinstance(trained.ask("what?", image=RED, max_new_tokens=2), str)
 
 
 def _sha256(path: Path) -> str:

@@ -199,3 +199,12 @@ def test_an_error_is_json_for_a_program(plm) -> None:
     assert outcome.code == 1
     assert error["what"] == "No spec is named 'plm-tinny'."
     assert error["fix"] == "did you mean plm-tiny?"
+
+
+def test_a_hub_id_is_loaded_not_taken_for_a_spec(plm, monkeypatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    told = plm("ask", "nobody-at-all/no-such-model", "what?")
+
+    assert told.code == 1
+    assert told.err.startswith("The weights cannot be fetched")
+    assert "  where:    nobody-at-all/no-such-model\n" in told.err

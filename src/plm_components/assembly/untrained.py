@@ -27,6 +27,6 @@ def require_trained(receipt: Receipt, *, media: bool) -> None:
         f"The {listed} {verb} never trained: the answer would be noise.",
         where="; ".join(dict.fromkeys(f"{line.part} ({line.origin})" for line in lines)),
         expected=f"trained weights in every part that {'media pass' if media else 'words pass'}",
-        fix="train it, or name its weights in the spec; to ask all the same, say "
-        "allow_untrained=True (plm ask --allow-untrained)",
+        fix="train it and save it with trained_by=..., which says so, or name its weights in the "
+        "spec; to ask all the same, say allow_untrained=True (plm ask --allow-untrained)",
     )

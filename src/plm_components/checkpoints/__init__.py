@@ -1,14 +1,11 @@
 """Weights on the disk: our own directories, what they hold, and how strictly they are read."""
 
 from plm_components.checkpoints.atomic import atomic_directory, atomic_file
-from plm_components.checkpoints.changes import Change, HalfSplitRows, InterleavedRows
 from plm_components.checkpoints.directory import (
     LOCK_FILE,
     SPEC_FILE,
     VariantWriter,
-    WrittenWeights,
     check_writable,
-    is_variant,
     lock_text,
     read_lock_text,
     unreadable_lock,
@@ -21,25 +18,23 @@ from plm_components.checkpoints.export import (
 )
 from plm_components.checkpoints.formats import read_published
 from plm_components.checkpoints.hf_keys import hf_keys
+from plm_components.checkpoints.hub import is_hub_id
 from plm_components.checkpoints.inexpressible import ExportFormat
 from plm_components.checkpoints.licenses import license_of_weights
 from plm_components.checkpoints.match import first_few, match_exactly
 from plm_components.checkpoints.original_keys import (
     original_changes,
     original_keys,
-    original_llama_changes,
-    original_llama_keys,
 )
 from plm_components.checkpoints.origins import (
     PUBLISHED,
     Origin,
     open_origin,
     open_published,
-    packaged_weights,
     parse_origin,
 )
 from plm_components.checkpoints.part_origins import OpenedPart, open_part, parse_part_origin
-from plm_components.checkpoints.pickled import PickledTensors, open_pickled
+from plm_components.checkpoints.pickled import open_pickled
 from plm_components.checkpoints.plm_sizes import PLMSizes, plm_sizes, require_plm
 from plm_components.checkpoints.published import Published
 from plm_components.checkpoints.receipt import Receipt, ReceiptLine, receipt_of
@@ -66,16 +61,12 @@ __all__ = [
     "PUBLISHED",
     "SPEC_FILE",
     "WRITE_ERRORS",
-    "Change",
     "ExportFormat",
     "Exported",
-    "HalfSplitRows",
-    "InterleavedRows",
     "ModuleTensors",
     "OpenedPart",
     "Origin",
     "PLMSizes",
-    "PickledTensors",
     "Published",
     "Receipt",
     "ReceiptLine",
@@ -83,7 +74,6 @@ __all__ = [
     "StoredTensors",
     "TensorSource",
     "VariantWriter",
-    "WrittenWeights",
     "atomic_directory",
     "atomic_file",
     "check_exportable",
@@ -91,7 +81,7 @@ __all__ = [
     "first_few",
     "first_nonfinite",
     "hf_keys",
-    "is_variant",
+    "is_hub_id",
     "license_of_weights",
     "lock_text",
     "match_exactly",
@@ -104,9 +94,6 @@ __all__ = [
     "open_tensors",
     "original_changes",
     "original_keys",
-    "original_llama_changes",
-    "original_llama_keys",
-    "packaged_weights",
     "parse_origin",
     "parse_part_origin",
     "plm_sizes",

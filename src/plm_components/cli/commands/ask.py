@@ -171,13 +171,13 @@ def _nonsense(what: str, expected: str, fix: str, where: str = "plm ask") -> Usa
 
 
 def opened_variant(args: argparse.Namespace) -> Variant:
-    """The variant that a command's ``spec`` names: loaded where it is a directory, else assembled.
+    """The variant that a command's ``spec`` names: a directory or a hub id is loaded, a spec built.
 
     Args:
         args: With ``spec``, ``overrides``, ``device``, ``dtype``, ``init`` and ``seed``.
     """
     zoo = offered_zoo(args.plugin)
-    if _is_saved(args.spec, f"plm {args.command}"):
+    if _is_saved(args.spec, f"plm {args.command}") or _is_repository(args.spec):
         return _loaded(args, zoo)
     return _assembled(args, zoo)
 
@@ -196,6 +196,13 @@ def _is_saved(spec: str, command: str) -> bool:
         f"{command} ./{spec}",
         command,
     )
+
+
+def _is_repository(spec: str) -> bool:
+    """Whether a repository of the hub is meant, ``owner/name``, and no file of a spec."""
+    from plm_components.checkpoints import is_hub_id
+
+    return is_hub_id(spec) and not spec.endswith((".yaml", ".yml"))
 
 
 def _assembled(args: argparse.Namespace, zoo: Zoo) -> Variant:
