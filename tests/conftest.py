@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from plm_components.zoo import default_zoo
 from plugin_dists import Site
 
 # a shared machine is slow now and then, and that is no fault of what is tested
@@ -32,6 +33,8 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     monkeypatch.syspath_prepend(str(folder))
     before = set(sys.modules)
     yield Site(folder)
+    # who asked for the default zoo meanwhile has seen what lies there
+    default_zoo.cache_clear()
     for name in set(sys.modules) - before:
         if str(folder) in str(getattr(sys.modules[name], "__file__", None)):
             del sys.modules[name]

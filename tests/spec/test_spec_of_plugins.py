@@ -31,7 +31,7 @@ def ship(site, module, file="tiny-joint", text="base: plm-tiny\nprojector: linea
 def test_a_spec_is_found_by_its_name_with_or_without_its_plugin(site):
     ship(site, "plm_one")
     zoo = Zoo.discover()
-    expected = load_spec("plm-tiny", ["projector=linear"])
+    expected = load_spec("plm-tiny", ["projector=linear"], zoo=zoo)
     assert load_spec("plm-one-plugin:tiny-joint", zoo=zoo) == expected
     assert load_spec("tiny-joint", zoo=zoo) == expected
     assert resolve("PLM_One.plugin:tiny-joint", zoo).parts["projector"].entry.name == "linear"

@@ -29,7 +29,7 @@ class _Hooks:
 
 
 def components_of(plugin: object, name: str) -> list[Component]:
-    """Calls the hook of one plugin.
+    """Calls the hook of one plugin that every plugin has.
 
     Args:
         plugin: A module or an object with ``@hookimpl`` functions.
@@ -39,7 +39,27 @@ def components_of(plugin: object, name: str) -> list[Component]:
         PluginError: it has no such hook, or the hook yields something else than components.
         pluggy.PluginValidationError: the hook has a wrong signature or an unknown name.
     """
+    return _components(_manager(plugin, name), plugin, name)
+
+
+def registered_by(plugin: object, name: str) -> tuple[list[Component], list[Path]]:
+    """Calls both hooks of one plugin: its components, and the files of specs that it ships.
+
+    Args:
+        plugin: As for :func:`components_of`.
+        name: What the plugin is called in errors.
+
+    Raises:
+        PluginError: as :func:`components_of`.
+        pluggy.PluginValidationError: as :func:`components_of`.
+    """
     manager = _manager(plugin, name)
+    components = _components(manager, plugin, name)
+    results = manager.hook.plm_register_specs()
+    return components, [file for result in results for file in result]
+
+
+def _components(manager: PluginManager, plugin: object, name: str) -> list[Component]:
     if not manager.hook.plm_register_components.get_hookimpls():
         raise PluginError(
             f"{name} has no hook {HOOK}.",
@@ -65,17 +85,6 @@ def components_of(plugin: object, name: str) -> list[Component]:
                 fix=f"yield only Component objects from {HOOK}",
             )
     return found
-
-
-def spec_files_of(plugin: object, name: str) -> list[Path]:
-    """The files of specs that a plugin ships; none where it has no such hook.
-
-    Args:
-        plugin: As for :func:`components_of`, and asked by it before.
-        name: What the plugin is called in errors.
-    """
-    results = _manager(plugin, name).hook.plm_register_specs()
-    return [file for result in results for file in result]
 
 
 def _manager(plugin: object, name: str) -> PluginManager:

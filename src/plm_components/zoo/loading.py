@@ -13,7 +13,7 @@ from traceback import format_exception
 from plm_components.errors import PluginError
 from plm_components.zoo.choice import STRICT, strict
 from plm_components.zoo.entry import Entry
-from plm_components.zoo.hooks import components_of, spec_files_of
+from plm_components.zoo.hooks import registered_by
 from plm_components.zoo.plugin import Plugin
 from plm_components.zoo.spec_file import SpecFile
 
@@ -31,9 +31,7 @@ def loaded(plugin: Plugin, point: EntryPoint) -> Plugin:
     before, began = _heavy(), time.thread_time()
     try:
         with redirect_stdout(sys.stderr):
-            module = point.load()
-            components = components_of(module, point.name)
-            files = spec_files_of(module, point.name)
+            components, files = registered_by(point.load(), point.name)
         specs = tuple(SpecFile(file, plugin.provider) for file in files)
     except KeyboardInterrupt:
         raise
