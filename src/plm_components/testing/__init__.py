@@ -16,16 +16,19 @@ if TYPE_CHECKING:
     from plm_components.testing.pytest_cases import conformance_test
     from plm_components.testing.roster import Check, checks_for
     from plm_components.testing.trial import Trial, conformance, trials
+    from plm_components.testing.validation import Validation, validate
 
 _HOMES = {
     "Case": "cases",
     "Check": "roster",
     "Trial": "trial",
+    "Validation": "validation",
     "cases_of": "cases",
     "checks_for": "roster",
     "conformance": "trial",
     "conformance_test": "pytest_cases",
     "trials": "trial",
+    "validate": "validation",
 }
 
 __all__ = [
@@ -35,11 +38,13 @@ __all__ = [
     "CheckResult",
     "NotApplicable",
     "Trial",
+    "Validation",
     "cases_of",
     "checks_for",
     "conformance",
     "conformance_test",
     "trials",
+    "validate",
 ]
 
 

@@ -57,3 +57,19 @@ def _items(session: pytest.Session, name: str) -> list[ConformanceItem]:
         return items_of(session, entries, zoo)
     except PlmError as error:
         raise pytest.UsageError(f"--plm-conformance {name}: {error}") from error
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Says which contracts were checked."""
+    asked = config.getoption("--plm-conformance")
+    if not asked:
+        return
+    from plm_components.testing.selection import select
+    from plm_components.testing.validation import contracts_checked
+    from plm_components.zoo import default_zoo
+
+    zoo = default_zoo().copy()
+    entries = [entry for name in asked for entry in select(name, zoo)]
+    terminalreporter.write_line(f"plm-conformance checked by contract: {contracts_checked(entries)}")

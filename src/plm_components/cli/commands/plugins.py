@@ -1,16 +1,20 @@
-"""``plm plugins``: every installed plugin, what became of it and what to do."""
+"""``plm plugins``: every installed plugin, whether it keeps its promises, and how to begin one."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from plm_components.cli.offered import offered_zoo
 from plm_components.cli.output import print_json, print_table
 from plm_components.doctor import Finding, examine_plugins
-from plm_components.zoo import Plugin
+from plm_components.scaffold import new_distribution
+from plm_components.zoo import KINDS, Plugin
+
+if TYPE_CHECKING:
+    from plm_components.testing.validation import PartReport, Validation
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +27,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action = actions.add_parser(name, help=text, description=f"{text}.")
         action.add_argument("--json", action="store_true", help="print one JSON document")
         action.set_defaults(do=function)
+    _add_validate(actions)
+    _add_new(actions)
+
+
+def _add_validate(actions: Any) -> None:
+    text = "the conformance kit over what is installed; 1 when a promise is broken"
+    action = actions.add_parser("validate", help=text, description=f"{text}.")
+    action.add_argument(
+        "name", help="a distribution (plm-foo), a part file (./my_part.py), an address or a kind"
+    )
+    action.add_argument("--json", action="store_true", help="print one JSON document")
+    action.set_defaults(do=_validate)
+
+
+def _add_new(actions: Any) -> None:
+    text = "write a distribution with one part that works, to begin from"
+    action = actions.add_parser("new", help=text, description=f"{text}.")
+    action.add_argument("name", help="of the distribution, e.g. plm-gated-pool")
+    action.add_argument("--kind", required=True, choices=tuple(KINDS), help="of its part")
+    action.add_argument(
+        "--into", default=".", metavar="FOLDER", help="where its folder goes (default: here)"
+    )
+    action.add_argument("--json", action="store_true", help="print one JSON document")
+    action.set_defaults(do=_new)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -86,3 +114,43 @@ def _print(findings: Sequence[Finding]) -> None:
             print(f"\n{found.topic}: {found.fix}")
         if found.error:
             print(found.error.rstrip())
+
+
+def _validate(args: argparse.Namespace) -> int:
+    from plm_components.testing.validation import validate
+
+    validation = validate(args.name, zoo=offered_zoo(args.plugin))
+    if args.json:
+        print_json(validation.to_dict())
+    else:
+        _print_validation(validation)
+    return 0 if validation.ok else 1
+
+
+def _print_validation(validation: Validation) -> None:
+    rows = [_row(part) for part in validation.parts]
+    print_table(("part", "state", "checked by", "holds", "broken", "not asked"), rows)
+    for part in validation.parts:
+        if part.reason:
+            print(f"\n{part.entry.address} was not tried: {part.reason}")
+        for result in part.failed:
+            print(f"\n{part.entry.address} breaks {result.check} [{result.case}]: {result.promise}")
+            # the whole of a traceback is in --json
+            print(f"  {result.detail.splitlines()[0] if result.detail else 'no more is known'}")
+
+
+def _row(part: PartReport) -> tuple[str, ...]:
+    state = "right" if part.ok else "wrong" if part.results else "untried"
+    counts = (str(part.count(outcome)) for outcome in ("passed", "failed", "skipped"))
+    return (part.entry.address, state, f"contract {part.contract}", *counts)
+
+
+def _new(args: argparse.Namespace) -> int:
+    files = new_distribution(args.name, args.kind, into=args.into, zoo=offered_zoo(args.plugin))
+    if args.json:
+        print_json({"files": [str(path) for path in files]})
+        return 0
+    for path in sorted(files):
+        print(path)
+    print(f"\nnext: pip install -e '{files[0].parent}[test]', then pytest in that folder")
+    return 0
