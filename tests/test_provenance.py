@@ -292,7 +292,7 @@ def test_what_marks_itself_non_commercial(site: Site, name: str, marked: bool) -
 
 
 def test_the_shipped_lock_says_what_is_installed() -> None:
-    from plm_components.checkpoints import packaged_weights
+    from plm_components.checkpoints.origins import packaged_weights
 
     parts = json.loads((packaged_weights("plm-tiny") / "plm.lock").read_text())["parts"]
     assert all("entry_point" in part for part in parts)
