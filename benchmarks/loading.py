@@ -154,10 +154,10 @@ def measure(loader: str, directory: Path) -> dict[str, float]:
     import torch
 
     if loader == "plm.load":
-        import plm_components.variant
+        import plm_components.opening
 
         def load() -> torch.nn.Module:
-            return plm_components.variant.load(directory).model
+            return plm_components.opening.load(directory).model
     else:
         from transformers import PerceptionLMForConditionalGeneration
 

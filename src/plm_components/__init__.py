@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from plm_components.assembly.check import check
     from plm_components.assembly.licenses import licenses
     from plm_components.errors import PlmError
-    from plm_components.variant import Variant, assemble, graft, load
+    from plm_components.opening import assemble, graft, load
+    from plm_components.variant import Variant
     from plm_components.zoo import Component, Zoo, hookimpl, list_components
 
 __version__ = "0.1.0"
@@ -22,13 +23,13 @@ _HOMES = {
     "PlmError": "errors",
     "Variant": "variant",
     "Zoo": "zoo",
-    "assemble": "variant",
+    "assemble": "opening",
     "check": "assembly",
-    "graft": "variant",
+    "graft": "opening",
     "hookimpl": "zoo",
     "licenses": "assembly",
     "list_components": "zoo",
-    "load": "variant",
+    "load": "opening",
 }
 
 __all__ = [

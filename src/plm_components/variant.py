@@ -1,9 +1,8 @@
-"""The front door: a spec or a saved directory becomes something that answers questions."""
+"""A model and its processor: what answers questions, is saved and exported."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, overload
@@ -13,29 +12,16 @@ from torch import Tensor
 
 from plm_components.assembly import (
     Assembled,
-    Init,
     Lock,
     LockedWeights,
-    Wish,
-    as_dtype,
-    assemble_published,
-    assemble_tree,
     dtype_name,
-    localised,
     lock_as_saved,
     receipt_from,
-    require_grafts,
-    require_installed,
     require_trained,
-    usable_device,
     with_files_copied,
-    with_providers_named,
     without_part_weights,
-    zoo_with,
 )
 from plm_components.checkpoints import (
-    LOCK_FILE,
-    SPEC_FILE,
     WRITE_ERRORS,
     Exported,
     ExportFormat,
@@ -47,8 +33,6 @@ from plm_components.checkpoints import (
     first_few,
     first_nonfinite,
     prepared_export,
-    read_lock_text,
-    read_published,
     receipt_of,
     tensors_of,
     write_export,
@@ -58,157 +42,10 @@ from plm_components.inference import FeatureCache, Reply, generate, text_pieces
 from plm_components.model.perception_lm import PerceptionLM
 from plm_components.model.processor import Processor
 from plm_components.model.question import Boxes, Picture, question_parts, require_drawn
-from plm_components.spec import SpecTree, dump_yaml, load_spec, resolve, spec_folder, spec_name
+from plm_components.spec import SpecTree, dump_yaml
 from plm_components.untrusted import expanded
-from plm_components.zoo import Zoo
 
 Conversation = Sequence[Mapping[str, Any]]
-
-
-def assemble(
-    spec: str | Path | Mapping[str, Any],
-    *,
-    overrides: Sequence[str] = (),
-    device: str | torch.device = "cpu",
-    dtype: str | torch.dtype = "float32",
-    init: Init | None = None,
-    seed: int = 0,
-    zoo: Zoo | None = None,
-    plugins: Iterable[str | Path] = (),
-    verify: bool | None = None,
-) -> Variant:
-    """Checks a spec, builds its parts and gives them weights.
-
-    Args:
-        spec: A shipped spec's name, a path, or a mapping.
-        overrides: Edits such as ``projector.pool=4``.
-        device: Where the model goes.
-        dtype: Of its parameters.
-        init: Where the spec has ``weights: null``: ``"random"`` fills them from ``seed``,
-            ``"meta"`` leaves them without memory. Where it names weights: None.
-        seed: Of the random weights; the same on every device.
-        zoo: Where parts are looked up; the default zoo if None.
-        plugins: Part files to offer beside the zoo, for this call.
-        verify: Read all weights once more to compare their hash and look for NaN; None does so
-            below 1 GiB.
-
-    Raises:
-        SpecError: the spec cannot be read, or names what does not exist.
-        UnfitError: parts that do not fit; everything at once, as ``check`` reports it.
-        CheckpointError: weights that are missing, broken, or of another spec.
-        UsageError: ``init`` is missing, or contradicts the spec; no such device.
-        UnavailableError: the device cannot be used here.
-    """
-    where_from, dtype = zoo_with(zoo, plugins), as_dtype(dtype)
-    data = load_spec(spec, overrides, zoo=where_from)
-    tree = resolve(data, where_from, name=spec_name(spec))
-    wish = Wish(usable_device(device), dtype, init, seed, verify, spec_folder(spec))
-    return Variant(tree, assemble_tree(tree, where_from, wish))
-
-
-def graft(
-    spec: str | Path | Mapping[str, Any],
-    directory: str | Path,
-    *,
-    overrides: Sequence[str] = (),
-    dtype: str | torch.dtype = "float32",
-    init: Init | None = None,
-    seed: int = 0,
-    zoo: Zoo | None = None,
-    plugins: Iterable[str | Path] = (),
-    overwrite: bool = False,
-) -> Variant:
-    """Assembles a spec whose parts name weights of their own, and saves what comes of it.
-
-    The saved directory needs the checkpoints no more; its lock says where each tensor came from,
-    with the hash of the files.
-
-    Args:
-        spec: As for :func:`assemble`; ``vision_encoder.weights``, ``projector.weights`` and
-            ``decoder.weights`` say ``hf:``, ``timm:``, ``plm:`` or ``package:``.
-        directory: Where the variant goes; new, empty, or a variant of ours with ``overwrite``.
-        overrides: Edits such as ``decoder.weights=hf:./llama``.
-        dtype: Of its parameters.
-        init: ``"random"`` where a part names no weights.
-        seed: Of the random weights.
-        zoo: Where parts are looked up; the default zoo if None.
-        plugins: Part files to offer beside the zoo, for this call.
-        overwrite: Replace the variant that is there.
-
-    Raises:
-        UsageError: no part names weights, something stands in the directory, or as ``assemble``.
-        PlmError: whatever :func:`assemble` and ``Variant.save`` raise.
-    """
-    where_from, target = zoo_with(zoo, plugins), _without_nul(directory).expanduser()
-    data = load_spec(spec, overrides, zoo=where_from)
-    check_writable(target, overwrite=overwrite)
-    require_grafts(resolve(data, where_from, name=spec_name(spec)))
-    variant = assemble(
-        spec,
-        overrides=overrides,
-        dtype=dtype,
-        init=init,
-        seed=seed,
-        zoo=where_from,
-        verify=True,
-    )
-    variant.save(target, overwrite=overwrite)
-    return variant
-
-
-def load(
-    path: str | Path,
-    *,
-    overrides: Sequence[str] = (),
-    device: str | torch.device = "cpu",
-    dtype: str | torch.dtype | None = None,
-    zoo: Zoo | None = None,
-    plugins: Iterable[str | Path] = (),
-    verify: bool | None = None,
-) -> Variant:
-    """Loads what ``Variant.save`` wrote, or a PerceptionLM as it was published.
-
-    A published one is asked as PerceptionLM's own code asks it, whatever its format.
-    ``processor.layout=hf`` makes the ids of transformers' processor instead, and
-    ``image_tiler.resize=torchvision`` and ``frame_transform.resize=torchvision`` its pixels.
-
-    Args:
-        path: A directory of ours; a Hugging Face PerceptionLM (``config.json``), here or on the
-            hub (``facebook/Perception-LM-1B``); or an original one (``params.json``).
-        overrides: Edits of what its spec says, such as ``video_sampler.max_frames=8``.
-        device: Where the model goes.
-        dtype: Of its parameters; what they were saved in if None.
-        zoo: Where parts are looked up; the default zoo if None.
-        plugins: Part files to offer beside the zoo, for this call.
-        verify: As for :func:`assemble`.
-
-    Raises:
-        CheckpointError: not a whole directory, broken weights, or overrides they do not fit.
-        UsageError: no path, or no such device or dtype.
-        UnsupportedError: a published model that our parts cannot express; says why.
-        PluginError: a part is not installed here; says what to install.
-        SpecError: overrides that name what does not exist.
-        UnfitError: overrides that make parts unfit for each other.
-    """
-    _require_path(path)
-    published = read_published(path)
-    if published is not None:
-        edited = replace(published, spec=load_spec(published.spec, overrides))
-        parts = zoo_with(zoo, plugins)
-        return Variant(*assemble_published(edited, device, dtype, parts, verify))
-    directory = expanded(path)
-    text = read_lock_text(directory)
-    lock = Lock.from_json(text, where=str(directory / LOCK_FILE))
-    where_from = zoo_with(zoo, plugins)
-    require_installed(lock, where_from)
-    data = localised(load_spec(directory / SPEC_FILE), directory.resolve())
-    data = with_providers_named(data, lock, where_from)
-    tree = resolve(load_spec(data, overrides), where_from, name=directory.name)
-    saved_in = "float32" if lock.weights is None else lock.weights.dtype
-    wish = Wish(
-        usable_device(device), as_dtype(dtype or saved_in), verify=verify, base=directory.resolve()
-    )
-    return Variant(tree, assemble_tree(tree, where_from, wish))
 
 
 class Variant:
@@ -452,7 +289,7 @@ class Variant:
             CheckpointError: a weight is not finite, or the disk refuses.
         """
         self._require_weights("save")
-        target = expanded(_without_nul(directory))
+        target = expanded(directory_path(directory))
         check_writable(target, overwrite=overwrite)
         tensors = self._tensors_to_save(target)
         receipt = self.receipt
@@ -490,7 +327,7 @@ class Variant:
             CheckpointError: a weight is not finite, or the disk refuses.
         """
         self._require_weights("export")
-        target = expanded(_without_nul(directory))
+        target = expanded(directory_path(directory))
         check_exportable(target, overwrite=overwrite)
         tokenizer = self._processor
         export = prepared_export(
@@ -588,8 +425,13 @@ def _generator(device: torch.device, seed: int) -> torch.Generator:
         ) from error
 
 
-def _without_nul(path: str | Path) -> Path:
-    _require_path(path)
+def directory_path(path: str | Path) -> Path:
+    """A path that is one, whether or not anything is there.
+
+    Raises:
+        UsageError: it is none.
+    """
+    require_path(path)
     if "\0" in str(path):
         raise UsageError(
             "The directory's name holds a NUL character.",
@@ -600,7 +442,12 @@ def _without_nul(path: str | Path) -> Path:
     return Path(path)
 
 
-def _require_path(path: object) -> None:
+def require_path(path: object) -> None:
+    """Refuses what is no path at all.
+
+    Raises:
+        UsageError: it is neither text nor a path.
+    """
     if not isinstance(path, str | PathLike):
         raise UsageError(
             f"A value of type {type(path).__name__} is no directory.",

@@ -76,7 +76,7 @@ def test_overrides_may_stand_before_and_behind_the_options(plm) -> None:
 
 
 def test_a_saved_variant_is_asked_by_its_directory(plm, tmp_path: Path) -> None:
-    from plm_components.variant import assemble
+    from plm_components.opening import assemble
 
     variant = assemble("plm-tiny", overrides=SMALL[:2], init="random")
     variant.save(tmp_path / "mine")
@@ -89,7 +89,7 @@ def test_a_saved_variant_is_asked_by_its_directory(plm, tmp_path: Path) -> None:
 
 
 def test_a_saved_variant_takes_overrides_that_its_weights_fit(plm, tmp_path: Path) -> None:
-    from plm_components.variant import assemble
+    from plm_components.opening import assemble
 
     assemble("plm-tiny", overrides=SMALL[:2], init="random").save(tmp_path / "mine")
     words = ("ask", str(tmp_path / "mine"), "what?", "--max-new-tokens", "1", "--allow-untrained")

@@ -186,7 +186,7 @@ def test_a_video_of_sound_only(plm, tmp_path: Path) -> None:
 
 
 def test_weights_of_another_spec(plm, tmp_path: Path, monkeypatch) -> None:
-    from plm_components.variant import assemble
+    from plm_components.opening import assemble
 
     monkeypatch.chdir(tmp_path)
     assemble("plm-tiny", overrides=SMALL[:2], init="random").save("one-layer")

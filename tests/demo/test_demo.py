@@ -31,7 +31,7 @@ class Echo:
 
 @pytest.fixture(scope="module")
 def variant():
-    from plm_components.variant import assemble
+    from plm_components.opening import assemble
 
     return assemble("plm-tiny", overrides=["weights=null", "decoder.num_layers=1"], init="random")
 

@@ -12,7 +12,8 @@ from plm_components.data import Question
 from plm_components.demo.folder import SHEET, require_ours, signed
 from plm_components.demo.scenes import DrawnMedium, draw_image, draw_video, require_seed
 from plm_components.demo.sheet import Exchange, Frame, Story, draw_sheet
-from plm_components.variant import Variant, assemble
+from plm_components.opening import assemble
+from plm_components.variant import Variant
 
 _NUM_QUESTIONS = 4
 

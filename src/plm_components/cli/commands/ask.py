@@ -206,7 +206,7 @@ def _is_repository(spec: str) -> bool:
 
 
 def _assembled(args: argparse.Namespace, zoo: Zoo) -> Variant:
-    from plm_components.variant import assemble
+    from plm_components.opening import assemble
 
     return assemble(
         args.spec,
@@ -220,7 +220,7 @@ def _assembled(args: argparse.Namespace, zoo: Zoo) -> Variant:
 
 
 def _loaded(args: argparse.Namespace, zoo: Zoo) -> Variant:
-    from plm_components.variant import load
+    from plm_components.opening import load
 
     if args.init:
         raise _nonsense(

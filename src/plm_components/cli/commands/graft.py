@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prints the receipt; 0 though a part is fresh, since it was said aloud."""
-    from plm_components.variant import graft
+    from plm_components.opening import graft
 
     variant = graft(
         args.spec,
