@@ -65,12 +65,17 @@ def shared_environment(folder: Path, wheels: Sequence[Path]) -> CleanEnvironment
     venv.create(folder / "venv", symlinks=True)
     clean = CleanEnvironment(folder, folder / "venv" / "bin" / "python")
     # before the .pth: pip would find our own package there and count it as installed
-    _pip("--python", clean.python, "install", "--no-deps", "--no-index", *wheels)
+    add_wheels(clean, wheels)
     place = clean.json("import json, sysconfig; print(json.dumps(sysconfig.get_path('purelib')))")
     # a .pth inside a folder that a .pth names is not read: an editable install stays outside
     dependencies = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
     (Path(place) / "dependencies.pth").write_text("\n".join(sorted(dependencies)) + "\n")
     return clean
+
+
+def add_wheels(clean: CleanEnvironment, wheels: Sequence[Path]) -> None:
+    """Installs more wheels into an environment that has its dependencies."""
+    _pip("--python", clean.python, "install", "--no-deps", "--no-index", *wheels)
 
 
 def installed_environment(folder: Path, wheels: Sequence[Path]) -> CleanEnvironment:

@@ -44,8 +44,9 @@ class Names:
     @property
     def class_name(self) -> str:
         """``GatedPoolProjector``: the kind behind it, so it is no class that a part imports."""
-        camel = "".join(word.capitalize() for word in self.part.split("_"))
-        return camel + "".join(word.capitalize() for word in self.kind.split("_"))
+        part, kind = _camel(self.part), _camel(self.kind)
+        # plm-my-attention gives MyAttention, and plm-attention is no Attention
+        return part if part.endswith(kind) and part != kind else part + kind
 
     def refuse_unusable(self, zoo: Zoo) -> None:
         """Raises UsageError where the kind, the spelling or a name that is taken forbids it."""
@@ -68,6 +69,10 @@ class Names:
             return f"A module {self.package} can be imported already"
         owners = [one.provider for one in zoo.entries(self.kind) if one.name == self.part]
         return f"{self.kind}/{self.part} is already that of {owners[0]}" if owners else None
+
+
+def _camel(words: str) -> str:
+    return "".join(word.capitalize() for word in words.split("_"))
 
 
 def _is_importable(part: str) -> bool:

@@ -72,4 +72,6 @@ def pytest_terminal_summary(
 
     zoo = default_zoo().copy()
     entries = [entry for name in asked for entry in select(name, zoo)]
-    terminalreporter.write_line(f"plm-conformance checked by contract: {contracts_checked(entries)}")
+    terminalreporter.write_line(
+        f"plm-conformance checked by contract: {contracts_checked(entries)}"
+    )

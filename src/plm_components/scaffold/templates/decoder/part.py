@@ -1,4 +1,4 @@
-"""Blocks between an embedding and a norm; logits bent so that none runs away."""
+"""Blocks between an embedding and a norm, and logits under a cap."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Frames with their shape kept: shrunk until they fit, their edges repeated to fill the tile."""
+"""Frames with their shape kept, their edges going on to fill the tile."""
 
 from __future__ import annotations
 

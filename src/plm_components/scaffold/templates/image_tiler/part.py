@@ -1,4 +1,4 @@
-"""The whole image in one tile, its shape kept: its edges go on where it does not reach."""
+"""The whole image in one tile, its shape kept, its edges going on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""UTF-8 bytes and a few special tokens: nothing to train, nothing to download."""
+"""UTF-8 bytes and a few special tokens, without a file."""
 
 from __future__ import annotations
 

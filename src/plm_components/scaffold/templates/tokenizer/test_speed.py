@@ -10,7 +10,10 @@ from plm_components.tokenizers.words import WordsTokenizer
 from plm_my_part.my_part import MyPart
 
 WORDS = ["which", "shape", "moves", "upward", "the", "purple", "?"]
-TOKENIZERS = {"words": lambda: WordsTokenizer(words=WORDS), "my_part": MyPart}
+TOKENIZERS = {
+    "words": lambda: WordsTokenizer(words=WORDS),
+    "bytes": MyPart,
+}
 
 
 @pytest.mark.parametrize("name", TOKENIZERS)
