@@ -12,6 +12,10 @@ import pytest
 
 if TYPE_CHECKING:
     from plm_components.testing.pytest_cases import ConformanceItem
+    from plm_components.zoo import Entry
+
+# parts that this run has looked at
+_CHECKED: pytest.StashKey[list[Entry]] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -51,6 +55,7 @@ def _items(session: pytest.Session, name: str) -> list[ConformanceItem]:
     zoo = default_zoo().copy()
     try:
         entries = select(name, zoo)
+        session.config.stash.setdefault(_CHECKED, []).extend(entries)
         # torch is imported once there is something to run
         from plm_components.testing.pytest_cases import items_of
 
@@ -63,15 +68,10 @@ def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
     """Says which contracts were checked."""
-    asked = config.getoption("--plm-conformance")
-    if not asked:
+    entries = config.stash.get(_CHECKED, [])
+    if not entries:
         return
-    from plm_components.testing.selection import select
     from plm_components.testing.validation import contracts_checked
-    from plm_components.zoo import default_zoo
 
-    zoo = default_zoo().copy()
-    entries = [entry for name in asked for entry in select(name, zoo)]
-    terminalreporter.write_line(
-        f"plm-conformance checked by contract: {contracts_checked(entries)}"
-    )
+    told = contracts_checked(entries)
+    terminalreporter.write_line(f"plm-conformance checked by contract: {told}")
