@@ -289,7 +289,8 @@ def test_an_offered_file_is_a_plugin_of_this_command(plm, site) -> None:
         ),
         (
             ("plugins", "lst"),
-            "Argument ACTION: invalid choice: 'lst' (choose from 'list', 'doctor', 'validate', 'new').",
+            "Argument ACTION: invalid choice: 'lst' "
+            "(choose from 'list', 'doctor', 'validate', 'new').",
             "did you mean list?",
         ),
     ],
