@@ -33,6 +33,8 @@ _NESTED_SLOTS = {
     "attention": "decoder.block.attention",
     "pooling": "projector.pooling",
 }
+# what an override of plm-tiny has to say beside the part's name
+_OPTIONS = {"decoder": ", block: {num_heads: 6, num_kv_heads: 3, ffn_dim: 512}"}
 _MODE = 0o755
 
 
@@ -102,6 +104,7 @@ def _placeholders(names: Names, *, summary: str) -> dict[str, str]:
         "MyPart": names.class_name,
         "a_kind": names.kind,
         "A_SLOT": _NESTED_SLOTS.get(names.kind, names.kind),
+        "AND_OPTIONS": _OPTIONS.get(names.kind, ""),
         "A_SUMMARY": summary,
         "A_VERSION": __version__,
     }

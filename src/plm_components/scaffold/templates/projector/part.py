@@ -37,6 +37,8 @@ class MyPart(nn.Module):
         # no bias: a softmax would not see it
         self.gate = nn.Linear(in_dim, 1, bias=False)
         self.project = nn.Linear(in_dim, out_dim)
+        # alone in its window, a token has nothing to be weighed against
+        self.unused_parameters = ("gate.weight",) if pool == 1 else ()
 
     def num_tokens(self, grid: Grid) -> int:
         """Embeddings a tile becomes."""
