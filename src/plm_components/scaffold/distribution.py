@@ -28,13 +28,13 @@ _OF_A_KIND = {
     "test_part.py": "tests/test_my_part.py",
     "test_speed.py": "benchmarks/test_my_part_speed.py",
 }
-_NESTED_SLOTS = {
-    "decoder_block": "decoder.block",
-    "attention": "decoder.block.attention",
-    "pooling": "projector.pooling",
+# how a README puts the part into plm-tiny; elsewhere the slot is named like the kind
+_OVERRIDES = {
+    "decoder": "decoder.type=my_part",  # the block and the sizes stay
+    "decoder_block": "decoder.block={type: my_part}",
+    "attention": "decoder.block.attention={type: my_part}",
+    "pooling": "projector.pooling={type: my_part}",
 }
-# what an override of plm-tiny has to say beside the part's name
-_OPTIONS = {"decoder": ", block: {num_heads: 6, num_kv_heads: 3, ffn_dim: 512}"}
 _MODE = 0o755
 
 
@@ -97,14 +97,14 @@ def _files(names: Names) -> dict[str, str]:
 
 
 def _placeholders(names: Names, *, summary: str) -> dict[str, str]:
+    override = _OVERRIDES.get(names.kind, f"{names.kind}={{type: my_part}}")
     return {
         "plm-my-part": names.distribution,
         "plm_my_part": names.package,
         "my_part": names.part,
         "MyPart": names.class_name,
         "a_kind": names.kind,
-        "A_SLOT": _NESTED_SLOTS.get(names.kind, names.kind),
-        "AND_OPTIONS": _OPTIONS.get(names.kind, ""),
+        "AN_OVERRIDE": override.replace("my_part", names.part),
         "A_SUMMARY": summary,
         "A_VERSION": __version__,
     }
