@@ -1,4 +1,4 @@
-"""``plm plugins new`` and ``validate``: what they write, say and refuse. No distribution is built."""
+"""``plm plugins new`` and ``validate``: what they write, say and refuse; nothing is built."""
 
 from __future__ import annotations
 
@@ -89,9 +89,7 @@ def test_a_kind_that_is_none_is_refused_with_the_nearest(plm) -> None:
     assert "did you mean projector?" in outcome.err
 
 
-def test_what_fails_halfway_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_fails_halfway_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write, written = Path.write_text, []
 
     def failing(self: Path, *args, **kwargs) -> int:

@@ -30,7 +30,8 @@ _OF_A_KIND = {
 }
 # how a README puts the part into plm-tiny; elsewhere the slot is named like the kind
 _OVERRIDES = {
-    "decoder": "decoder.type=my_part",  # the block and the sizes stay
+    # another type of decoder keeps nothing of the old one, its block included
+    "decoder": "decoder={type: my_part, block: {num_heads: 6, num_kv_heads: 3, ffn_dim: 512}}",
     "decoder_block": "decoder.block={type: my_part}",
     "attention": "decoder.block.attention={type: my_part}",
     "pooling": "projector.pooling={type: my_part}",
