@@ -57,7 +57,7 @@ def test_a_clip_read_back_is_the_clip_rendered_at_tile_size(tmp_path):
 
 
 def test_the_same_scene_is_the_same_file(tmp_path):
-    # three: x264 itself gives other bytes about once in 300 runs, whatever its settings
+    # three: other bytes were seen in one of 120 runs on a busy machine; the cause is not known
     files = set()
     for name in "abc":
         (tmp_path / name).mkdir()
