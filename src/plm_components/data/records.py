@@ -69,7 +69,8 @@ def encode_mp4(frames_FHW3: Any, path: Path, rate: int, *, crf: int = 23) -> Non
         stream = container.add_stream("libx264", rate=rate)
         stream.height, stream.width = frames_FHW3.shape[1:3]
         stream.pix_fmt = "yuv420p"
-        # one thread: the same bytes on every machine
+        # one thread: nothing depends on how many cores there are; bytes still may differ, since
+        # the encoder's depend on what its memory held before
         stream.options = {"crf": str(crf), "preset": "veryfast", "threads": "1"}
         for pixels in frames_FHW3:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
