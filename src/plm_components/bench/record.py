@@ -52,6 +52,8 @@ class Record:
         peak_bytes: Device memory beyond the inputs, None where it is not known.
         roofline_s: The least time the measured roofline allows; None where it was not measured.
         conditions: Clocks, throttling, threads, warm-up: whatever a reader should know.
+        oracle: Part that the contenders of this operation are compared with, None where there is
+            none.
     """
 
     operation: str
@@ -73,3 +75,4 @@ class Record:
     peak_bytes: int | None
     roofline_s: float | None
     conditions: Mapping[str, Any]
+    oracle: str | None = None
