@@ -25,7 +25,9 @@ def rate(value: float, unit: str) -> str:
 
 def times(value: float) -> str:
     """``4.10×``."""
-    return f"{digits(value)}×"
+    if not 0.1 <= value < 100:
+        return f"{digits(value)}×"
+    return f"{value:.2f}×" if value < 10 else f"{value:.1f}×"
 
 
 def share(value: float) -> str:
@@ -37,5 +39,5 @@ def digits(value: float) -> str:
     """Three of them."""
     if value == 0 or not 0.001 <= abs(value) < 100_000:
         return f"{value:.3g}"
-    before = len(str(int(abs(value)))) if abs(value) >= 1 else 1
+    before = len(str(int(abs(value)))) if abs(value) >= 1 else 0
     return f"{value:.{max(0, 3 - before)}f}"

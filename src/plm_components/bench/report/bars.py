@@ -9,7 +9,7 @@ from textwrap import shorten
 from plm_components.bench.report.amounts import digits, share, time_unit, times
 from plm_components.bench.report.canvas import MARGIN, SMALL, TITLE, Canvas, room
 from plm_components.bench.report.standing import Standing
-from plm_components.bench.report.subjects import Panel, shared_sizes, spelt
+from plm_components.bench.report.subjects import Panel, own_sizes, shared_sizes, spelt
 from plm_components.bench.report.theme import Theme
 
 _ROW, _HEAD, _GAP, _AXIS, _TOP, _FOOT = 0.29, 0.3, 0.2, 0.3, 0.95, 0.62
@@ -38,14 +38,13 @@ def draw_bars(panels: Sequence[Panel], path: Path, theme: Theme) -> None:
     heights = [_height(panel) for panel in panels]
     canvas = Canvas(left + _BARS + _RIGHT + MARGIN, _TOP + sum(heights) + _FOOT, theme)
     _title(canvas, panels, left)
-    top, common = _TOP, shared_sizes(panels)
+    top = _TOP
     for panel, height in zip(panels, heights, strict=True):
-        differing = tuple(size for size in panel.sizes if size not in common)
-        canvas.text(MARGIN, top + _HEAD / 2, spelt(differing), weight="bold")
+        canvas.line(top + _HEAD / 2, spelt(own_sizes(panel, panels)), weight="bold")
         _bars(canvas, panel, left, top + _HEAD)
         top += height
-    for line, text in enumerate(_LEGEND):
-        canvas.text(MARGIN, top + 0.2 * line, text, fontsize=SMALL, color=theme.soft)
+    for number, text in enumerate(_LEGEND):
+        canvas.line(top + 0.2 * number, text, fontsize=SMALL, color=theme.soft)
     canvas.save(path)
 
 
@@ -68,11 +67,11 @@ def _label(standing: Standing) -> str:
 
 def _title(canvas: Canvas, panels: Sequence[Panel], left: float) -> None:
     topic, run = panels[0].topic, panels[0].run
-    canvas.text(MARGIN, 0.3, topic.title, fontsize=TITLE, weight="bold")
+    canvas.line(0.3, topic.title, fontsize=TITLE, weight="bold")
     where = " · ".join(
         part for part in (run.hardware, topic.mode, spelt(shared_sizes(panels))) if part
     )
-    canvas.text(MARGIN, 0.56, where, fontsize=SMALL, color=canvas.theme.soft)
+    canvas.line(0.56, where, fontsize=SMALL, color=canvas.theme.soft)
     for name, right in _COLUMNS:
         place = left + _BARS + right
         canvas.text(place, 0.83, name, ha="right", fontsize=SMALL, color=canvas.theme.soft)
@@ -120,12 +119,11 @@ def _bars(canvas: Canvas, panel: Panel, left: float, top: float) -> None:
 def _figures(
     canvas: Canvas, one: Standing, unit: tuple[float, str], left: float, top: float
 ) -> None:
-    verdict, roofline = one.record.verdict, one.roofline_share
-    mark = "✓ " if one.is_exact else ""
+    roofline = one.roofline_share
     texts = (
         f"{digits(one.median_s / unit[0])} {unit[1]}",
         gain_text(one),
-        "–" if verdict is None else f"{mark}{times(verdict.largest)}",
+        error_text(one),
         "–" if roofline is None else share(roofline),
     )
     for (name, right), text in zip(_COLUMNS, texts, strict=True):
@@ -138,6 +136,14 @@ def _figures(
             weight="bold" if one.wins else "normal",
             color=canvas.theme.loose if name == "error" and not one.is_exact else canvas.theme.ink,
         )
+
+
+def error_text(one: Standing) -> str:
+    """``✓ 0.97×``: the largest error as a multiple of the plain kernel's, with a tick if exact."""
+    verdict = one.record.verdict
+    if verdict is None:
+        return "–"
+    return f"{'✓ ' if one.is_exact else ''}{times(verdict.largest)}"
 
 
 def gain_text(one: Standing) -> str:

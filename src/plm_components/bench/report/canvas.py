@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -47,8 +48,13 @@ class Canvas:
         how: dict[str, Any] = {"color": self.theme.ink, "fontsize": SIZE, "va": "center", **style}
         self.figure.text(left / self.width, 1 - top / self.height, text, **how)
 
+    def line(self, top: float, text: str, **style: Any) -> None:
+        """Text from the left margin, cut where the sheet ends."""
+        letters = int((self.width - 2 * MARGIN) / _LETTER * SIZE / style.get("fontsize", SIZE))
+        self.text(MARGIN, top, shorten(text, letters, placeholder=" …"), **style)
+
     def save(self, path: Path) -> None:
-        """Writes a PNG without a date in it: the same figures give the same file."""
+        """Writes a PNG; the same figures give the same file."""
         self.figure.savefig(path, metadata={"Software": None})
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from plm_components.bench.report.amounts import time_unit
 from plm_components.bench.report.canvas import MARGIN, SMALL, TITLE, Canvas, room
-from plm_components.bench.report.subjects import Panel, spelt
+from plm_components.bench.report.subjects import Panel, own_sizes, shared_sizes, spelt
 from plm_components.bench.report.theme import Theme
 
 _LEFT, _TOP, _WIDTH, _HEIGHT, _HEAD, _AXIS = 0.85, 0.75, 6.6, 2.3, 0.35, 0.75
@@ -30,11 +30,25 @@ def draw_history(rows: Sequence[Sequence[Panel]], path: Path, theme: Theme) -> N
     canvas = Canvas(key + 0.3 + room(parts) + MARGIN, _TOP + each * len(rows), theme)
     topic, run = rows[0][0].topic, rows[0][-1].run
     title = f"{topic.title}, over time"
-    canvas.text(MARGIN, 0.3, title, fontsize=TITLE, weight="bold")
-    where = f"{run.hardware} · {topic.mode} · median, and half of the rounds around it"
-    canvas.text(MARGIN, 0.56, where, fontsize=SMALL, color=theme.soft)
+    canvas.line(0.3, title, fontsize=TITLE, weight="bold")
+    newest = [row[-1] for row in rows]
+    where = " · ".join(
+        filter(
+            None,
+            [
+                run.hardware,
+                topic.mode,
+                spelt(shared_sizes(newest)),
+                "median, and half of the rounds around it",
+            ],
+        )
+    )
+    canvas.line(0.56, where, fontsize=SMALL, color=theme.soft)
     for number, row in enumerate(rows):
-        _plot(canvas, row, parts, _TOP + each * number, key)
+        top = _TOP + each * number
+        own = spelt(own_sizes(row[-1], newest))
+        canvas.line(top + _HEAD / 2, own, weight="bold", fontsize=SMALL + 1)
+        _plot(canvas, row, parts, top + _HEAD, key)
     canvas.save(path)
 
 
@@ -46,8 +60,7 @@ def _plot(
     canvas: Canvas, row: Sequence[Panel], parts: Sequence[str], top: float, key: float
 ) -> None:
     theme = canvas.theme
-    canvas.text(MARGIN, top + _HEAD / 2, spelt(row[-1].sizes), weight="bold", fontsize=SMALL + 1)
-    axes = canvas.axes(_LEFT, top + _HEAD, _WIDTH, _HEIGHT)
+    axes = canvas.axes(_LEFT, top, _WIDTH, _HEIGHT)
     slowest = max((one.quartiles_s[1] for panel in row for one in panel.standings), default=1.0)
     scale, unit = time_unit(slowest)
     for number, part in enumerate(parts):
@@ -71,7 +84,7 @@ def _plot(
             linewidth=1.4,
             elinewidth=1.0,
         )
-        place = top + _HEAD + 0.12 + 0.25 * number
+        place = top + 0.12 + 0.25 * number
         # the key has the mark itself, drawn in the margin of the axes' own units
         axes.plot(
             [(key - _LEFT) / _WIDTH], [1 - (0.12 + 0.25 * number) / _HEIGHT],

@@ -11,11 +11,12 @@ import numpy as np
 from plm_components.bench.report.amounts import rate, share
 from plm_components.bench.report.canvas import MARGIN, SMALL, TITLE, Canvas
 from plm_components.bench.report.standing import Standing
-from plm_components.bench.report.subjects import Panel, spelt
+from plm_components.bench.report.subjects import Panel, own_sizes, spelt
 from plm_components.bench.report.theme import Theme
 
 _LEFT, _TOP, _WIDTH, _HEIGHT, _ROW = 0.95, 1.0, 6.0, 4.4, 0.235
 _KEY = _LEFT + _WIDTH + 0.35
+_BADGE = 0.2
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def draw_peaks(panels: Sequence[Panel], roof: Roof, path: Path, theme: Theme) ->
         theme: Its colours.
     """
     points = [(panel, best) for panel in panels if (best := _best(panel)) is not None]
-    texts = [f"{panel.topic.operation}  {spelt(panel.sizes)}" for panel, _ in points]
+    texts = [_subject(panel, panels) for panel, _ in points]
     height = max(_TOP + _HEIGHT + 0.8, _TOP + _ROW * (2 * len(points) + 1))
     width = _KEY + 0.3 + 0.073 * max(map(len, texts)) + MARGIN
     canvas = Canvas(max(width, 11.0), height, theme)
@@ -72,45 +73,80 @@ def _best(panel: Panel) -> Standing | None:
 
 def _title(canvas: Canvas, panel: Panel, roof: Roof) -> None:
     topic, soft = panel.topic, canvas.theme.soft
-    canvas.text(
-        MARGIN, 0.3, f"Under the measured roofline, {topic.dtype}", fontsize=TITLE, weight="bold"
-    )
+    title = f"Under the measured roofline, {topic.dtype}"
+    canvas.line(0.3, title, fontsize=TITLE, weight="bold")
     where = (
         f"{panel.run.hardware} · {topic.mode} · matrix product {rate(roof.flops_per_s, 'FLOP/s')}, "
         f"copy {rate(roof.bytes_per_s, 'B/s')}, both measured here"
     )
-    canvas.text(MARGIN, 0.56, where, fontsize=SMALL, color=soft)
+    canvas.line(0.56, where, fontsize=SMALL, color=soft)
     says = "Filled: the fastest exact contender. Hollow: the oracle on the same inputs."
-    canvas.text(MARGIN, 0.76, says, fontsize=SMALL, color=soft)
+    canvas.line(0.76, says, fontsize=SMALL, color=soft)
+
+
+def _subject(panel: Panel, panels: Sequence[Panel]) -> str:
+    direction = ", forward and backward" if panel.topic.backward else ""
+    told = [f"{panel.topic.operation}{direction}", spelt(own_sizes(panel, panels))]
+    return ", ".join(filter(None, told))
 
 
 def _plot(canvas: Canvas, points: Sequence[tuple[Panel, Standing]], roof: Roof) -> None:
     theme = canvas.theme
     axes = canvas.axes(_LEFT, _TOP, _WIDTH, _HEIGHT)
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-    ridge = roof.flops_per_s / roof.bytes_per_s
     intensities = [_intensity(best) for _, best in points]
-    reach = np.array([min(*intensities, ridge) / 3, ridge, max(*intensities, ridge) * 3])
-    axes.plot(reach, [roof.at(x) for x in reach], color=theme.ink, linewidth=1.6)
-    for number, ((panel, best), x) in enumerate(zip(points, intensities, strict=True), start=1):
-        y = _speed(best)
-        oracle = next((one for one in panel.standings if one.is_oracle), best)
-        axes.plot([x, x], [_speed(oracle), y], color=theme.soft, linewidth=0.8, zorder=1)
-        axes.plot(
-            x, _speed(oracle), "o", ms=5, mfc=theme.paper, mec=theme.soft, zorder=2, clip_on=False
-        )
-        axes.plot(x, y, "o", ms=14, mfc=theme.best, mec=theme.paper, zorder=3, clip_on=False)
+    speeds = [_speed(best) for _, best in points]
+    oracles = [_speed(_oracle(panel, best)) for panel, best in points]
+    ridge = roof.flops_per_s / roof.bytes_per_s
+    x_ends = (min(*intensities, ridge) / 3, max(*intensities, ridge) * 3)
+    y_ends = (min(speeds + oracles) / 2, max(roof.flops_per_s, *speeds) * 2)
+    axes.set(xscale="log", yscale="log", xlim=x_ends, ylim=y_ends)
+    reach = np.array([x_ends[0], ridge, x_ends[1]])
+    axes.plot(reach, [roof.at(x) for x in reach], color=theme.ink, linewidth=1.6, zorder=1)
+    shifts = _shifts(_inches(intensities, x_ends, _WIDTH), _inches(speeds, y_ends, _HEIGHT))
+    decades = np.log10(x_ends[1] / x_ends[0]) / _WIDTH
+    for number, (x, y, below, shift) in enumerate(
+        zip(intensities, speeds, oracles, shifts, strict=True), start=1
+    ):
+        aside = x * 10 ** (shift * decades)
+        axes.plot([x, x], [below, y], color=theme.soft, linewidth=0.8, zorder=2)
+        axes.plot([x, aside], [y, y], color=theme.best, linewidth=0.8, zorder=2)
+        axes.plot(x, below, "o", ms=5, mfc=theme.paper, mec=theme.soft, zorder=3)
+        axes.plot(x, y, "o", ms=4, mfc=theme.best, mec=theme.best, zorder=3)
+        axes.plot(aside, y, "o", ms=13, mfc=theme.best, mec=theme.paper, zorder=4)
         axes.text(
-            x, y, str(number), ha="center", va="center_baseline", fontsize=SMALL - 0.5,
-            color=theme.paper, weight="bold", zorder=4,
+            aside, y, str(number), ha="center", va="center_baseline", fontsize=SMALL - 1,
+            color=theme.paper, weight="bold", zorder=5,
         )  # fmt: skip
-    axes.set_xlim(reach[0], reach[-1])
     axes.set_xlabel("operations a byte (FLOP/B)", color=theme.soft, fontsize=SMALL)
     axes.set_ylabel("operations a second (FLOP/s)", color=theme.soft, fontsize=SMALL)
     axes.grid(color=theme.faint, linewidth=0.6)
     axes.tick_params(which="minor", length=0)
     axes.set_axisbelow(True)
+
+
+def _inches(values: Sequence[float], ends: tuple[float, float], length: float) -> list[float]:
+    low, high = np.log10(ends)
+    return [float((np.log10(value) - low) / (high - low) * length) for value in values]
+
+
+def _shifts(across: Sequence[float], up: Sequence[float]) -> list[float]:
+    """How far to the side each badge goes so that none hides another, in inches."""
+    placed: list[tuple[float, float]] = []
+    shifts = []
+    for x, y in zip(across, up, strict=True):
+        steps = (sign * _BADGE * step for step in range(len(across) + 1) for sign in (1, -1))
+        shift = next(
+            shift
+            for shift in steps
+            if all(np.hypot(x + shift - left, y - top) >= _BADGE for left, top in placed)
+        )
+        placed.append((x + shift, y))
+        shifts.append(shift)
+    return shifts
+
+
+def _oracle(panel: Panel, best: Standing) -> Standing:
+    return next((one for one in panel.standings if one.is_oracle), best)
 
 
 def _entry(

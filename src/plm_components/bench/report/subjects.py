@@ -102,15 +102,19 @@ def several(found: Sequence[Panel]) -> dict[Topic, list[list[Panel]]]:
 
 
 def shared_sizes(found: Sequence[Panel]) -> Sizes:
-    """The sizes that all panels have in common."""
+    """The sizes that all panels have in common: all of them where there is one panel."""
     first, *rest = (dict(panel.sizes) for panel in found)
-    if not rest:
-        return ()
     return tuple(
         (name, size)
         for name, size in first.items()
         if all(other.get(name) == size for other in rest)
     )
+
+
+def own_sizes(panel: Panel, found: Sequence[Panel]) -> Sizes:
+    """The sizes that tell a panel from the others of its topic."""
+    common = shared_sizes([other for other in found if other.topic == panel.topic])
+    return tuple(size for size in panel.sizes if size not in common)
 
 
 def spelt(sizes: Sizes) -> str:
