@@ -72,7 +72,8 @@ def _rows(q: Tensor, k: Tensor, v: Tensor, mask: Mask) -> Iterator[list[_Piece]]
     kv_heads = k.shape[1]
     for row in range(len(q)):
         one = slice(row, row + 1)
-        heads = zip(*(tensor[one].chunk(kv_heads, 1) for tensor in (q, k, v)), strict=True)
+        q_heads, k_heads, v_heads = (tensor[one].chunk(kv_heads, 1) for tensor in (q, k, v))
+        heads = zip(q_heads, k_heads, v_heads, strict=True)
         yield [piece for head in heads for piece in _blocks(*head, _of_row(mask, row))]
 
 
