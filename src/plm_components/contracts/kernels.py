@@ -25,6 +25,8 @@ class AttentionSupport:
         backward: Device types on which gradients flow.
         head_dims: Head sizes it takes, or None for any.
         precision: ``"exact"`` within twice the eager kernel's error, else ``"fast"``.
+        portable: Whether it is made of torch's own operators alone, so that it is right wherever
+            torch is; a kernel of its own is right where a test has run it.
     """
 
     masks: frozenset[type]
@@ -34,6 +36,7 @@ class AttentionSupport:
     backward: frozenset[str]
     head_dims: frozenset[int] | None = None
     precision: Literal["exact", "fast"] = "exact"
+    portable: bool = False
 
 
 @runtime_checkable
