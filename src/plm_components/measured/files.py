@@ -110,12 +110,12 @@ def _is_schema(found: object) -> bool:
 
 
 def _read(cls: type[_Read], data: object, where: str) -> _Read:
-    names = [field.name for field in fields(cls)]
     if not isinstance(data, dict):
         raise ValueError(f"{where} is no mapping")
-    wrong = [*(n for n in names if n not in data), *(n for n in data if n not in names)]
-    if wrong:
-        raise ValueError(f"{where} {'lacks' if wrong[0] in names else 'has'} {shown(wrong[0])}")
+    names = {field.name for field in fields(cls)}
+    for word, wrong in (("lacks", names - data.keys()), ("has", data.keys() - names)):
+        if wrong:
+            raise ValueError(f"{where} {word} {shown(min(wrong))}")
     # annotations are text here, as everywhere under the future import
     read = {f.name: _value(data[f.name], str(f.type), f"{where}, {f.name}") for f in fields(cls)}
     found = cls(**read)
