@@ -171,3 +171,7 @@ class UnsupportedError(PlmError, NotImplementedError):
 
 class UsageError(PlmError, ValueError):
     """A public function or the command line was called with arguments that make no sense."""
+
+
+class MeasurementError(PlmError, ValueError):
+    """A table of measurements that cannot be read or written."""

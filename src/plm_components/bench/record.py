@@ -20,12 +20,16 @@ class Verdict:
         rms: Root-mean-square error.
         decorrelation: One less the correlation with float64.
         fault: What is wrong, None where nothing is.
+        trials: Other sizes at which it was right.
+        declined: Other sizes that it declares it cannot do.
     """
 
     largest: float
     rms: float
     decorrelation: float
     fault: str | None = None
+    trials: int = 0
+    declined: int = 0
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,96 @@
+"""What two contenders' blocks say: slower, faster, even, or not known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import exp
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plm_components.bench.interval import Interval, median_interval
+
+Finding = Literal["slower", "faster", "even", "unclear"]
+# how often a comparison of a thing with itself may say slower or faster
+ALPHA = 0.01
+BUDGET = 0.03
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A candidate's time over the baseline's.
+
+    Args:
+        ratio: Median ratio of the two times, between the ends of its interval.
+        itself: The same of the baseline and the baseline prepared once more.
+        budget: What the candidate may be slower or faster by, as a fraction.
+        alpha: How often the interval misses; also the most that a comparison of a thing with
+            itself says ``slower`` or ``faster``.
+        blocks: Blocks of rounds that it rests on.
+    """
+
+    ratio: Interval
+    itself: Interval
+    budget: float
+    alpha: float
+    blocks: int
+
+    @property
+    def floor(self) -> float:
+        """The noise floor, 1 or more: the largest ratio of the baseline to itself not ruled out."""
+        return max(self.itself.high, 1 / self.itself.low)
+
+    @property
+    def finding(self) -> Finding:
+        """``slower`` and ``faster`` only where the whole interval is beyond budget and floor.
+
+        ``even`` where the whole interval is within the budget; ``unclear`` otherwise: more
+        blocks, or a quieter machine, would tell.
+        """
+        allowed = 1 + self.budget
+        margin = max(allowed, self.floor)
+        if self.ratio.low > margin:
+            return "slower"
+        if self.ratio.high < 1 / margin:
+            return "faster"
+        within = 1 / allowed <= self.ratio.low and self.ratio.high <= allowed
+        return "even" if within else "unclear"
+
+    def __str__(self) -> str:
+        low, middle, high = self.ratio
+        return (
+            f"{self.finding}: {middle:.3f}x the time [{low:.3f}, {high:.3f}], "
+            f"{100 * (1 - self.alpha):g} % sure over {self.blocks} blocks; "
+            f"budget {100 * self.budget:.2g} %, noise floor {100 * (self.floor - 1):.2g} %"
+        )
+
+
+def judge(
+    baseline: NDArray[np.float64],
+    candidate: NDArray[np.float64],
+    again: NDArray[np.float64],
+    *,
+    budget: float = BUDGET,
+    alpha: float = ALPHA,
+) -> Comparison:
+    """Compares logarithms of times, block by block.
+
+    Args:
+        baseline: Of the baseline, as ``race`` gives them.
+        candidate: Of the candidate in the same blocks.
+        again: Of the baseline prepared once more, in the same blocks.
+        budget: As a fraction.
+        alpha: How often the interval may miss.
+    """
+    return Comparison(
+        ratio=_ratio(candidate - baseline, alpha),
+        itself=_ratio(again - baseline, alpha),
+        budget=budget,
+        alpha=alpha,
+        blocks=len(baseline),
+    )
+
+
+def _ratio(logs: NDArray[np.float64], alpha: float) -> Interval:
+    return Interval(*(exp(value) for value in median_interval(logs.tolist(), alpha)))
