@@ -115,9 +115,9 @@ class _OwnAttention(TorchFunctionMode):
         return q.new_empty(*q.shape[:-1], v.shape[-1])
 
 
-class _Operators(TorchDispatchMode):
+class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has no types
     def __init__(self, counter: Counter[OperatorCost]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._counter = counter
         self._formulas = FlopCounterMode(display=False).flop_registry
 

@@ -137,7 +137,7 @@ class RecordingPooling:
     ) -> Tensor:
         """``(B, h*w, C)`` -> ``(B, (h/window)*(w/window), C)``, empty."""
         batch, _, channels = tokens_BNC.shape
-        sizes = {
+        sizes: dict[str, int | str] = {
             "batch": batch,
             "grid_height": grid.h,
             "grid_width": grid.w,

@@ -1,10 +1,9 @@
-"""A request run on the meta device, stage by stage: what kernels were asked, what the rest costs."""
+"""A request on the meta device, stage by stage: what kernels were asked, what the rest costs."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
