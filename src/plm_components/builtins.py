@@ -49,6 +49,9 @@ _TABLE = {
         ("eager", "EagerAttention", "the oracle: scores and softmax in fp32"),
         ("sdpa", "SDPAAttention", "torch's scaled_dot_product_attention"),
         ("flex", "FlexAttention", "torch's flex_attention; forward only on a CPU"),
+        ("grouped", "GroupedAttention", "decoding on a CPU: grouped matrix products; fast"),
+        ("blocked_causal", "BlockedCausalAttention", "prefill on a CPU: causal blocks; fast"),
+        ("paired_heads", "PairedHeadsAttention", "vision on a CPU: two heads at a time; fast"),
     ),
     ("pooling", "kernels.pooling"): (
         ("mean", "MeanPooling", "average over a channels-last view"),
