@@ -52,6 +52,9 @@ _TABLE = {
         ("grouped", "GroupedAttention", "decoding on a CPU: grouped matrix products; fast"),
         ("blocked_causal", "BlockedCausalAttention", "prefill on a CPU: causal blocks; fast"),
         ("paired_heads", "PairedHeadsAttention", "vision on a CPU: two heads at a time; fast"),
+        ("xformers", "XFormersAttention", "xFormers' memory_efficient_attention; forward only"),
+        ("flash_attn", "FlashAttnAttention", "FlashAttention 2, its cache and varlen kernels"),
+        ("flash_attn_4", "FlashAttn4Attention", "FlashAttention 4, flash_attn.cute"),
     ),
     ("pooling", "kernels.pooling"): (
         ("mean", "MeanPooling", "average over a channels-last view"),
@@ -84,7 +87,12 @@ _TABLE = {
     ),
 }
 
-_REQUIRES = {"video_reader/torchcodec": ("torchcodec",)}
+_REQUIRES = {
+    "attention/xformers": ("xformers>=0.0.34", "cuda"),
+    "attention/flash_attn": ("flash-attn>=2.5", "cuda"),
+    "attention/flash_attn_4": ("flash-attn-4", "cuda"),
+    "video_reader/torchcodec": ("torchcodec",),
+}
 
 
 @hookimpl

@@ -48,9 +48,7 @@ class BlockedCausalAttention:
         check_call(address, self.num_heads, self.num_kv_heads, q_BHLh, k_BGSh, mask)
         q_NRLh = group_queries(q_BHLh, self.num_kv_heads)
         k_NLh, v_NLh = k_BGSh.flatten(0, 1), v_BGSh.flatten(0, 1)
-        blocks = [
-            _block(q_NRLh, k_NLh, v_NLh, start) for start in range(0, q_BHLh.shape[2], _ROWS)
-        ]
+        blocks = [_block(q_NRLh, k_NLh, v_NLh, start) for start in range(0, q_BHLh.shape[2], _ROWS)]
         return torch.cat(blocks, 2).view_as(q_BHLh)
 
 
