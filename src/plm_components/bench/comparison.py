@@ -1,15 +1,14 @@
-"""What two contenders' blocks say: slower, faster, even, or not known."""
+"""What two contenders' rounds say: slower, faster, even, or not known."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from plm_components.bench.interval import Interval, median_interval
+from plm_components.bench.race import block_logs
 
 Finding = Literal["slower", "faster", "even", "unclear"]
 # how often a comparison of a thing with itself may say slower or faster
@@ -67,30 +66,41 @@ class Comparison:
 
 
 def judge(
-    baseline: NDArray[np.float64],
-    candidate: NDArray[np.float64],
-    again: NDArray[np.float64],
+    baseline_s: Sequence[float],
+    candidate_s: Sequence[float],
+    again_s: Sequence[float],
     *,
     budget: float = BUDGET,
     alpha: float = ALPHA,
 ) -> Comparison:
-    """Compares logarithms of times, block by block.
+    """Compares rounds that ran in the same mirrored blocks.
 
     Args:
-        baseline: Of the baseline, as ``race`` gives them.
-        candidate: Of the candidate in the same blocks.
-        again: Of the baseline prepared once more, in the same blocks.
+        baseline_s: Seconds of the baseline's rounds.
+        candidate_s: Of the candidate's.
+        again_s: Of the baseline's, prepared once more.
         budget: As a fraction.
         alpha: How often the interval may miss.
+
+    Raises:
+        UsageError: too few blocks for an interval.
     """
     return Comparison(
-        ratio=_ratio(candidate - baseline, alpha),
-        itself=_ratio(again - baseline, alpha),
+        ratio=ratio_interval(candidate_s, baseline_s, alpha),
+        itself=ratio_interval(again_s, baseline_s, alpha),
         budget=budget,
         alpha=alpha,
-        blocks=len(baseline),
+        blocks=len(baseline_s) // 2,
     )
 
 
-def _ratio(logs: NDArray[np.float64], alpha: float) -> Interval:
+def ratio_interval(
+    times_s: Sequence[float], others_s: Sequence[float], alpha: float = ALPHA
+) -> Interval:
+    """The median ratio of two contenders' times, block by block, and its exact interval.
+
+    Raises:
+        UsageError: too few blocks for an interval.
+    """
+    logs = block_logs(times_s) - block_logs(others_s)
     return Interval(*(exp(value) for value in median_interval(logs.tolist(), alpha)))

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-
-# runs one round and says how many seconds it took
-Round = Callable[[], float]
 
 
 def mirrored(names: Sequence[str], chance: np.random.Generator) -> list[str]:
@@ -23,22 +20,16 @@ def mirrored(names: Sequence[str], chance: np.random.Generator) -> list[str]:
     return order + order[::-1]
 
 
-def race(
-    rounds: Mapping[str, Round], blocks: int, chance: np.random.Generator
-) -> dict[str, NDArray[np.float64]]:
-    """Runs ``blocks`` mirrored blocks.
+def block_logs(rounds_s: Sequence[float]) -> NDArray[np.float64]:
+    """The logarithm of each block's time: the mean over a contender's two rounds in it.
 
     Args:
-        rounds: What runs a round of each contender, by name.
-        blocks: How many; decided before the first, never while looking.
-        chance: Draws the orders.
+        rounds_s: Of mirrored blocks, in order; a last round without its mirror image is left out.
 
-    Returns:
-        By name, the logarithm of each block's seconds: the mean over its two rounds, ``(blocks,)``.
+    Shapes:
+        ``(2 n,)`` -> ``(n,)``.
     """
-    names = list(rounds)
-    logs = {name: np.zeros(blocks) for name in names}
-    for block in range(blocks):
-        for name in mirrored(names, chance):
-            logs[name][block] += np.log(rounds[name]()) / 2
-    return logs
+    whole = len(rounds_s) // 2 * 2
+    pairs = np.log(np.asarray(rounds_s[:whole], dtype=np.float64)).reshape(-1, 2)
+    means: NDArray[np.float64] = pairs.mean(1)
+    return means

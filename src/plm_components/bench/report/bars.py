@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from textwrap import shorten
 
 from plm_components.bench.report.amounts import digits, share, time_unit, times
-from plm_components.bench.report.canvas import MARGIN, SMALL, TITLE, Canvas, room
+from plm_components.bench.report.canvas import (
+    MARGIN,
+    SIZE,
+    SMALL,
+    TITLE,
+    Canvas,
+    fitted,
+    room,
+    width_of,
+)
 from plm_components.bench.report.standing import Standing
 from plm_components.bench.report.subjects import Panel, own_sizes, shared_sizes, spelt
 from plm_components.bench.report.theme import Theme
 
 _ROW, _HEAD, _GAP, _AXIS, _TOP, _FOOT = 0.29, 0.3, 0.2, 0.3, 0.95, 0.62
-_BARS = 4.2
-# where the columns of text stand, right of the bars
-_COLUMNS = (("time", 0.85), ("against the oracle", 2.5), ("error", 3.2), ("of roofline", 4.1))
-_RIGHT = 4.15
-_FAULT_LETTERS = 118
+_BARS, _BETWEEN = 4.2, 0.28
+# the legend has to fit
+_LEAST = 10.4
+_COLUMNS = ("time", "against the oracle", "error", "of roofline")
 _LEGEND = (
     "Green: the fastest, and whom it is not known to beat. Hatched: the oracle. Yellow: precision "
     "“fast”, which may not win. Dark line: half of the rounds.",
@@ -35,21 +42,36 @@ def draw_bars(panels: Sequence[Panel], path: Path, theme: Theme) -> None:
         theme: Its colours.
     """
     left = MARGIN + max(room(_labels(panel)) for panel in panels) + 0.1
-    heights = [_height(panel) for panel in panels]
-    canvas = Canvas(left + _BARS + _RIGHT + MARGIN, _TOP + sum(heights) + _FOOT, theme)
-    _title(canvas, panels, left)
+    rights = _rights(panels, left + _BARS)
+    heads = [spelt(own_sizes(panel, panels)) for panel in panels]
+    heights = [_height(panel, head) for panel, head in zip(panels, heads, strict=True)]
+    canvas = Canvas(max(rights[-1] + MARGIN, _LEAST), _TOP + sum(heights) + _FOOT, theme)
+    _title(canvas, panels)
+    _headings(canvas, rights)
     top = _TOP
-    for panel, height in zip(panels, heights, strict=True):
-        canvas.line(top + _HEAD / 2, spelt(own_sizes(panel, panels)), weight="bold")
-        _bars(canvas, panel, left, top + _HEAD)
+    for panel, head, height in zip(panels, heads, heights, strict=True):
+        if head:
+            canvas.line(top + _HEAD / 2, head, weight="bold")
+        _panel(canvas, panel, left, top + (_HEAD if head else 0.0), rights)
         top += height
     for number, text in enumerate(_LEGEND):
         canvas.line(top + 0.2 * number, text, fontsize=SMALL, color=theme.soft)
     canvas.save(path)
 
 
-def _height(panel: Panel) -> float:
-    return _HEAD + _ROW * _rows(panel) + _AXIS + _GAP
+def _rights(panels: Sequence[Panel], left: float) -> list[float]:
+    """Where each column of text ends."""
+    rows = [_texts(one, _unit(panel)) for panel in panels for one in panel.standings]
+    rights = []
+    for number, heading in enumerate(_COLUMNS):
+        widest = max([width_of(heading, SMALL), room([row[number] for row in rows])])
+        left += _BETWEEN + widest
+        rights.append(left)
+    return rights
+
+
+def _height(panel: Panel, head: str) -> float:
+    return (_HEAD if head else 0.0) + _ROW * _rows(panel) + _AXIS + _GAP
 
 
 def _rows(panel: Panel) -> int:
@@ -65,25 +87,35 @@ def _label(standing: Standing) -> str:
     return f"{standing.record.part} ({', '.join(notes)})" if notes else standing.record.part
 
 
-def _title(canvas: Canvas, panels: Sequence[Panel], left: float) -> None:
+def _title(canvas: Canvas, panels: Sequence[Panel]) -> None:
     topic, run = panels[0].topic, panels[0].run
     canvas.line(0.3, topic.title, fontsize=TITLE, weight="bold")
-    where = " · ".join(
-        part for part in (run.hardware, topic.mode, spelt(shared_sizes(panels))) if part
-    )
+    told = (run.hardware, topic.mode, spelt(shared_sizes(panels)))
+    where = " · ".join(filter(None, told))
     canvas.line(0.56, where, fontsize=SMALL, color=canvas.theme.soft)
-    for name, right in _COLUMNS:
-        place = left + _BARS + right
-        canvas.text(place, 0.83, name, ha="right", fontsize=SMALL, color=canvas.theme.soft)
+
+
+def _headings(canvas: Canvas, rights: Sequence[float]) -> None:
+    for heading, right in zip(_COLUMNS, rights, strict=True):
+        canvas.text(right, 0.83, heading, ha="right", fontsize=SMALL, color=canvas.theme.soft)
+
+
+def _panel(canvas: Canvas, panel: Panel, left: float, top: float, rights: Sequence[float]) -> None:
+    _bars(canvas, panel, left, top)
+    for row, one in enumerate(panel.standings):
+        _figures(canvas, one, _unit(panel), top + _ROW * (row + 0.5), rights)
+    for row, record in enumerate(panel.wrong, start=len(panel.standings)):
+        fault = "" if record.verdict is None else str(record.verdict.fault)
+        says = fitted(f"wrong, so no time: {fault}", rights[-1] - left, SMALL)
+        place = top + _ROW * (row + 0.5)
+        canvas.text(left + 0.08, place, says, color=canvas.theme.bad, fontsize=SMALL)
 
 
 def _bars(canvas: Canvas, panel: Panel, left: float, top: float) -> None:
     rows, theme = _rows(panel), canvas.theme
     axes = canvas.axes(left, top, _BARS, _ROW * rows)
-    slowest = max((one.quartiles_s[1] for one in panel.standings), default=1.0)
-    scale, unit = time_unit(slowest)
+    scale, unit = _unit(panel)
     for row, one in enumerate(panel.standings):
-        low, high = one.quartiles_s
         axes.barh(
             row,
             one.median_s / scale,
@@ -93,49 +125,60 @@ def _bars(canvas: Canvas, panel: Panel, left: float, top: float) -> None:
             hatch="////" if one.is_oracle else None,
             linewidth=1.0,
         )
-        axes.plot([low / scale, high / scale], [row, row], color=theme.ink, linewidth=1.2)
-        _figures(canvas, one, (scale, unit), left + _BARS, top + _ROW * (row + 0.5))
-    for row, record in enumerate(panel.wrong, start=len(panel.standings)):
-        fault = "" if record.verdict is None else str(record.verdict.fault)
-        says = shorten(f"wrong, so no time: {fault}", _FAULT_LETTERS, placeholder=" …")
-        place = top + _ROW * (row + 0.5)
-        canvas.text(left + 0.08, place, says, color=theme.bad, fontsize=SMALL)
+        middle_half = [quartile / scale for quartile in one.quartiles_s]
+        axes.plot(middle_half, [row, row], color=theme.ink, linewidth=1.2)
     axes.set_ylim(rows - 0.5, -0.5)
-    axes.set_xlim(0, slowest / scale * 1.02)
-    axes.set_yticks(range(rows), _labels(panel), fontsize=10, color=theme.ink)
-    for row, one in enumerate(panel.standings):
-        axes.get_yticklabels()[row].set_fontweight("bold" if one.wins else "normal")
-    for row in range(len(panel.standings), rows):
-        axes.get_yticklabels()[row].set_color(theme.bad)
+    axes.set_xlim(0, _slowest_s(panel) / scale * 1.02)
+    axes.set_yticks(range(rows), _labels(panel), fontsize=SIZE)
+    wins = [one.wins for one in panel.standings]
+    for row, label in enumerate(axes.get_yticklabels()):
+        label.set_color(theme.ink if row < len(wins) else theme.bad)
+        label.set_fontweight("bold" if row < len(wins) and wins[row] else "normal")
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", color=theme.faint, linewidth=0.7)
     axes.set_axisbelow(True)
-    axes.annotate(
-        unit, (1, 0), xytext=(6, -4), xycoords="axes fraction", textcoords="offset points",
-        va="top", fontsize=SMALL, color=theme.soft,
-    )  # fmt: skip
+    canvas.text(
+        left + _BARS + 0.12, top + _ROW * rows + 0.13, unit, fontsize=SMALL, color=theme.soft
+    )
+
+
+def _slowest_s(panel: Panel) -> float:
+    return max((one.quartiles_s[1] for one in panel.standings), default=1.0)
+
+
+def _unit(panel: Panel) -> tuple[float, str]:
+    return time_unit(_slowest_s(panel))
 
 
 def _figures(
-    canvas: Canvas, one: Standing, unit: tuple[float, str], left: float, top: float
+    canvas: Canvas,
+    one: Standing,
+    unit: tuple[float, str],
+    top: float,
+    rights: Sequence[float],
 ) -> None:
-    roofline = one.roofline_share
-    texts = (
-        f"{digits(one.median_s / unit[0])} {unit[1]}",
-        gain_text(one),
-        error_text(one),
-        "–" if roofline is None else share(roofline),
-    )
-    for (name, right), text in zip(_COLUMNS, texts, strict=True):
+    theme = canvas.theme
+    for heading, right, text in zip(_COLUMNS, rights, _texts(one, unit), strict=True):
+        loose = heading == "error" and not one.is_exact
         canvas.text(
-            left + right,
+            right,
             top,
             text,
             ha="right",
             fontsize=SMALL + 0.5,
             weight="bold" if one.wins else "normal",
-            color=canvas.theme.loose if name == "error" and not one.is_exact else canvas.theme.ink,
+            color=theme.loose if loose else theme.ink,
         )
+
+
+def _texts(one: Standing, unit: tuple[float, str]) -> tuple[str, str, str, str]:
+    """The columns of a row; times in one unit, so that the eye can compare them."""
+    return (
+        f"{digits(one.median_s / unit[0])} {unit[1]}",
+        gain_text(one),
+        error_text(one),
+        "–" if one.roofline_share is None else share(one.roofline_share),
+    )
 
 
 def error_text(one: Standing) -> str:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from textwrap import shorten
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextToPath
 
 from plm_components.bench.report.theme import Theme
 
 DPI = 144
-# widths of a letter of the typeface at the size of the text, in inches
-_LETTER = 0.083
+_MEASURE = TextToPath()
 SIZE, SMALL, TITLE = 10.0, 8.5, 13.0
 MARGIN = 0.25
 
@@ -50,8 +50,8 @@ class Canvas:
 
     def line(self, top: float, text: str, **style: Any) -> None:
         """Text from the left margin, cut where the sheet ends."""
-        letters = int((self.width - 2 * MARGIN) / _LETTER * SIZE / style.get("fontsize", SIZE))
-        self.text(MARGIN, top, shorten(text, letters, placeholder=" …"), **style)
+        size, weight = style.get("fontsize", SIZE), style.get("weight", "normal")
+        self.text(MARGIN, top, fitted(text, self.width - 2 * MARGIN, size, weight), **style)
 
     def save(self, path: Path) -> None:
         """Writes a PNG; the same figures give the same file."""
@@ -59,5 +59,20 @@ class Canvas:
 
 
 def room(texts: Sequence[str]) -> float:
-    """Inches that the longest of some texts takes at the usual size."""
-    return _LETTER * max((len(text) for text in texts), default=0)
+    """Inches that the longest of some texts takes at the usual size, were it bold."""
+    return max((width_of(text, SIZE, "bold") for text in texts), default=0.0)
+
+
+def width_of(text: str, size: float = SIZE, weight: str = "normal") -> float:
+    """Inches that a text takes."""
+    how = FontProperties(size=size, weight=weight)
+    return float(_MEASURE.get_text_width_height_descent(text, how, ismath=False)[0]) / 72
+
+
+def fitted(text: str, width: float, size: float = SIZE, weight: str = "normal") -> str:
+    """The text, cut between words to so many inches."""
+    words = text.split(" ")
+    while len(words) > 1 and width_of(text, size, weight) > width:
+        words.pop()
+        text = " ".join(words) + " …"
+    return text

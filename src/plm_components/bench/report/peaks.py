@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from matplotlib.ticker import NullFormatter
 
 from plm_components.bench.report.amounts import rate, share
-from plm_components.bench.report.canvas import MARGIN, SMALL, TITLE, Canvas
+from plm_components.bench.report.canvas import MARGIN, SMALL, TITLE, Canvas, fitted, width_of
 from plm_components.bench.report.standing import Standing
 from plm_components.bench.report.subjects import Panel, own_sizes, spelt
 from plm_components.bench.report.theme import Theme
 
-_LEFT, _TOP, _WIDTH, _HEIGHT, _ROW = 0.95, 1.0, 6.0, 4.4, 0.235
+_LEFT, _TOP, _WIDTH, _HEIGHT, _ROW = 1.15, 1.0, 6.0, 4.4, 0.235
 _KEY = _LEFT + _WIDTH + 0.35
-_BADGE = 0.2
+_BADGE, _LONGEST = 0.2, 5.5
 
 
 @dataclass(frozen=True)
@@ -56,14 +57,15 @@ def draw_peaks(panels: Sequence[Panel], roof: Roof, path: Path, theme: Theme) ->
         theme: Its colours.
     """
     points = [(panel, best) for panel in panels if (best := _best(panel)) is not None]
-    texts = [_subject(panel, panels) for panel, _ in points]
+    texts = [fitted(_subject(panel, panels), _LONGEST, SMALL) for panel, _ in points]
+    reached = [_reached(best, roof) for _, best in points]
     height = max(_TOP + _HEIGHT + 0.8, _TOP + _ROW * (2 * len(points) + 1))
-    width = _KEY + 0.3 + 0.073 * max(map(len, texts)) + MARGIN
+    width = _KEY + 0.3 + max(width_of(text, SMALL) for text in [*texts, *reached]) + MARGIN
     canvas = Canvas(max(width, 11.0), height, theme)
     _title(canvas, points[0][0], roof)
     _plot(canvas, points, roof)
-    for number, ((panel, best), text) in enumerate(zip(points, texts, strict=True), start=1):
-        _entry(canvas, number, panel, best, text, roof)
+    for number, told in enumerate(zip(texts, reached, strict=True), start=1):
+        _entry(canvas, number, *told)
     canvas.save(path)
 
 
@@ -98,7 +100,7 @@ def _plot(canvas: Canvas, points: Sequence[tuple[Panel, Standing]], roof: Roof) 
     oracles = [_speed(_oracle(panel, best)) for panel, best in points]
     ridge = roof.flops_per_s / roof.bytes_per_s
     x_ends = (min(*intensities, ridge) / 3, max(*intensities, ridge) * 3)
-    y_ends = (min(speeds + oracles) / 2, max(roof.flops_per_s, *speeds) * 2)
+    y_ends = (min(*speeds, *oracles, roof.flops_per_s / 20) / 2, max(roof.flops_per_s, *speeds) * 2)
     axes.set(xscale="log", yscale="log", xlim=x_ends, ylim=y_ends)
     reach = np.array([x_ends[0], ridge, x_ends[1]])
     axes.plot(reach, [roof.at(x) for x in reach], color=theme.ink, linewidth=1.6, zorder=1)
@@ -118,7 +120,10 @@ def _plot(canvas: Canvas, points: Sequence[tuple[Panel, Standing]], roof: Roof) 
             color=theme.paper, weight="bold", zorder=5,
         )  # fmt: skip
     axes.set_xlabel("operations a byte (FLOP/B)", color=theme.soft, fontsize=SMALL)
-    axes.set_ylabel("operations a second (FLOP/s)", color=theme.soft, fontsize=SMALL)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.yaxis.set_major_formatter(lambda value, _: rate(value, "FLOP/s"))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_minor_formatter(NullFormatter())
     axes.grid(color=theme.faint, linewidth=0.6)
     axes.tick_params(which="minor", length=0)
     axes.set_axisbelow(True)
@@ -149,15 +154,16 @@ def _oracle(panel: Panel, best: Standing) -> Standing:
     return next((one for one in panel.standings if one.is_oracle), best)
 
 
-def _entry(
-    canvas: Canvas, number: int, panel: Panel, best: Standing, text: str, roof: Roof
-) -> None:
+def _entry(canvas: Canvas, number: int, subject: str, reached: str) -> None:
     top, theme = _TOP + _ROW * 2 * (number - 1), canvas.theme
     canvas.text(_KEY + 0.2, top, str(number), ha="right", weight="bold", color=theme.best)
-    canvas.text(_KEY + 0.3, top, text, fontsize=SMALL)
-    reached = share(_speed(best) / roof.at(_intensity(best)))
-    says = f"{best.record.part}: {rate(_speed(best), 'FLOP/s')}, {reached} of the roof"
-    canvas.text(_KEY + 0.3, top + _ROW * 0.8, says, fontsize=SMALL, color=theme.soft)
+    canvas.text(_KEY + 0.3, top, subject, fontsize=SMALL)
+    canvas.text(_KEY + 0.3, top + _ROW * 0.8, reached, fontsize=SMALL, color=theme.soft)
+
+
+def _reached(best: Standing, roof: Roof) -> str:
+    part_of = share(_speed(best) / roof.at(_intensity(best)))
+    return f"{best.record.part}: {rate(_speed(best), 'FLOP/s')}, {part_of} of the roof"
 
 
 def _intensity(one: Standing) -> float:

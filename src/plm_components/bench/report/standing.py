@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp, log
 
 import numpy as np
 
-from plm_components.bench.interval import Interval, least_blocks, median_interval
+from plm_components.bench.comparison import ALPHA, ratio_interval
+from plm_components.bench.interval import Interval, least_blocks
 from plm_components.bench.record import Record
-
-# of the intervals in a report
-ALPHA = 0.01
 
 
 @dataclass(frozen=True)
@@ -89,10 +86,9 @@ def _quartiles_s(record: Record) -> tuple[float, float]:
 
 
 def _ratio(slower: Record, faster: Record) -> Interval:
-    """Times of one over times of another, round by round where they ran in the same sweeps."""
+    """Times of one over times of another, block by block where they ran in the same ones."""
     count = len(slower.rounds_s)
-    if count == len(faster.rounds_s) and count >= least_blocks(ALPHA):
-        logs = np.log(slower.rounds_s) - np.log(faster.rounds_s)
-        return Interval(*(exp(value) for value in median_interval(logs.tolist(), ALPHA)))
-    ratio = exp(log(_median_s(slower)) - log(_median_s(faster)))
+    if count == len(faster.rounds_s) and count // 2 >= least_blocks(ALPHA):
+        return ratio_interval(slower.rounds_s, faster.rounds_s, ALPHA)
+    ratio = _median_s(slower) / _median_s(faster)
     return Interval(ratio, ratio, ratio)
