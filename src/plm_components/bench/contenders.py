@@ -2,34 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Literal
 
-from torch import Tensor
-
-from plm_components.assembly.build import PartBuilder, placed
-from plm_components.assembly.wiring import Surroundings
 from plm_components.bench.operation import Contender, Function, Operation
-from plm_components.bench.operations.masks import mask_of
-from plm_components.contracts import Grid
+from plm_components.bench.preparing import PREPARERS
 from plm_components.errors import PlmError
-from plm_components.spec import resolve_part, signature_of
+from plm_components.spec import signature_of
 from plm_components.zoo import Entry, Zoo, default_zoo
+
+_OURS = "plm-components"
 
 
 def contenders(operation: Operation, zoo: Zoo | None = None) -> list[Contender]:
     """Every registered part of the operation's kind, built with its sizes and default options.
 
-    A part that cannot be used here is a contender too: it refuses with the zoo's reason.
+    A part that cannot be used here is a contender too: it refuses with the zoo's reason. PLM's
+    projector competes in both its orders, with every pooling part.
 
     Args:
         operation: What they shall compute.
         zoo: Where parts are looked up; the default zoo if None.
     """
     where_from = zoo or default_zoo()
-    if operation.kind not in _PREPARERS:
+    if operation.kind not in PREPARERS:
         return []
-    return [_contender(entry, where_from) for entry in where_from.entries(operation.kind)]
+    return [
+        _contender(entry, where_from, options)
+        for entry in where_from.entries(operation.kind)
+        for options in _variants(entry, where_from)
+    ]
+
+
+def _variants(entry: Entry, zoo: Zoo) -> list[dict[str, str]]:
+    """Ways to set a part's options that are contenders of their own."""
+    if entry.address != "projector/avg_pool_mlp" or entry.provider.distribution != _OURS:
+        return [{}]
+    poolings = [zoo.spelling(pooling) for pooling in zoo.entries("pooling")]
+    return [
+        {"order": order, "pooling": pooling}
+        for order in ("pool_last", "pool_first")
+        for pooling in poolings
+    ]
 
 
 def is_chooser(entry: Entry) -> bool:
@@ -40,13 +53,16 @@ def is_chooser(entry: Entry) -> bool:
         return False
 
 
-def _contender(entry: Entry, zoo: Zoo) -> Contender:
+def _contender(entry: Entry, zoo: Zoo, options: dict[str, str]) -> Contender:
     def prepare(operation: Operation) -> Function:
         entry.load()  # says why, in the zoo's own words, where it cannot
-        return _PREPARERS[entry.kind](operation, entry, zoo)
+        if "pooling" in options:
+            zoo.get("pooling", options["pooling"]).load()
+        return PREPARERS[entry.kind](operation, entry, zoo, options)
 
+    said = ", ".join(f"{name}={value}" for name, value in options.items())
     return Contender(
-        part=f"{entry.kind}/{zoo.spelling(entry)}",
+        part=f"{entry.kind}/{zoo.spelling(entry)}" + (f" ({said})" if said else ""),
         provider=entry.provider.distribution,
         version=entry.provider.edition,
         prepare=prepare,
@@ -60,44 +76,3 @@ def _precision(entry: Entry) -> Literal["exact", "fast"]:
     except PlmError:
         return "exact"
     return "fast" if getattr(support, "precision", "exact") == "fast" else "exact"
-
-
-def _built(
-    operation: Operation, entry: Entry, zoo: Zoo, wired_from: Mapping[str, Any], **options: Any
-) -> Any:
-    """A part as a spec would have it built: nested parts first, options checked."""
-    value = {"type": entry.qualified, **options}
-    part = resolve_part(entry.kind, value, zoo, path=entry.kind)
-    with placed(operation.device, operation.dtype):
-        return PartBuilder({}).build(part, Surroundings(part.path, enclosing=wired_from))
-
-
-def _attention(operation: Operation, entry: Entry, zoo: Zoo) -> Function:
-    sizes = operation.sizes
-    heads = {name: sizes[name] for name in ("num_heads", "num_kv_heads", "head_dim")}
-    kernel, mask = _built(operation, entry, zoo, heads), mask_of(sizes, operation.device)
-
-    def attend(q_BHLh: Tensor, k_BGSh: Tensor, v_BGSh: Tensor) -> Tensor:
-        out_BHLh: Tensor = kernel(q_BHLh, k_BGSh, v_BGSh, mask)
-        return out_BHLh
-
-    return attend
-
-
-def _pooling(operation: Operation, entry: Entry, zoo: Zoo) -> Function:
-    sizes = operation.sizes
-    kernel = _built(operation, entry, zoo, {})
-    grid = Grid(int(sizes["grid_height"]), int(sizes["grid_width"]))
-    window, activation = sizes["window"], sizes["activation"]
-
-    def pool(tokens_BNC: Tensor) -> Tensor:
-        out_BMC: Tensor = kernel(tokens_BNC, grid, window, activation)
-        return out_BMC
-
-    return pool
-
-
-_PREPARERS: dict[str | None, Callable[[Operation, Entry, Zoo], Function]] = {
-    "attention": _attention,
-    "pooling": _pooling,
-}
