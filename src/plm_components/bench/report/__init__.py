@@ -42,7 +42,7 @@ def write_report(files: Sequence[str | Path], out_dir: str | Path) -> Path:
         # drawing is optional: only here is it imported
         from plm_components.bench.report.write import write_runs
     except ModuleNotFoundError as error:
-        if error.name != "matplotlib":
+        if str(error.name).partition(".")[0] != "matplotlib":
             raise
         raise UnavailableError(
             "The report is drawn by matplotlib, which is not installed.",
