@@ -20,6 +20,7 @@ from plm_components.bench.operations.block_surroundings import (
 from plm_components.bench.operations.decoder_block import ORACLE as PLAIN_BLOCK
 from plm_components.bench.operations.masks import mask_of
 from plm_components.bench.operations.projector import WEIGHTS, weight_shapes
+from plm_components.checkpoints import first_few
 from plm_components.contracts import Grid
 from plm_components.errors import UnsupportedError
 from plm_components.spec import resolve_part, signature_of
@@ -119,7 +120,7 @@ def _require_state(
     found = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     if found != shapes:
         differing = sorted(dict(found.items() ^ shapes.items()))
-        raise _another_function(entry, f"its weights differ in {', '.join(differing)}", oracle)
+        raise _another_function(entry, f"its weights differ in {first_few(differing)}", oracle)
 
 
 def _another_function(entry: Entry, why: str, oracle: str) -> UnsupportedError:
