@@ -47,6 +47,7 @@ _TABLE = {
     ),
     ("attention", "kernels.attention"): (
         ("eager", "EagerAttention", "the oracle: scores and softmax in fp32"),
+        ("auto", "AutoAttention", "the fastest that was measured here, else the ablest"),
         ("sdpa", "SDPAAttention", "torch's scaled_dot_product_attention"),
         ("flex", "FlexAttention", "torch's flex_attention; forward only on a CPU"),
         ("grouped", "GroupedAttention", "decoding on a CPU: grouped matrix products; fast"),
