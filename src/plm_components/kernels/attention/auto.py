@@ -141,7 +141,7 @@ class AutoAttention:
             return getattr(self._traced, self._traced_name(*asked))
         return self._settle(*asked)[0]
 
-    @torch.compiler.assume_constant_result
+    @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
     def _traced_name(self, *asked: Any) -> str:
         """Settles a call while torch.compile traces: to it the name is a constant."""
         kernel, _ = self._settle(*asked)

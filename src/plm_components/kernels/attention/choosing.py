@@ -35,9 +35,9 @@ class Source:
 
     def is_of(self, row: Row, offer: Offer) -> bool:
         """Whether a row measured what is offered, in the version that is here."""
-        if (row.part, row.provider) != (offer.address, offer.distribution):
-            return False
-        return row.version == offer.version or (self.is_shipped and offer.distribution == _OURS)
+        return row.is_of(
+            offer.address, offer.distribution, offer.version, is_shipped=self.is_shipped
+        )
 
 
 @dataclass(frozen=True)
