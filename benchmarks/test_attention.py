@@ -13,6 +13,7 @@ from bench_ledger import Ledger
 from torch import Tensor
 
 from plm_components.contracts import Causal, CausalCached, Full, Mask
+from plm_components.spec import candidates_of, signature_of
 from plm_components.testing.oracles import attention_oracle, plain_attention, score_rounding
 from plm_components.zoo import Entry, default_zoo
 
@@ -105,7 +106,8 @@ def _kernel(entry: Entry, shape: Shape) -> Any:
     ]
     if unable:
         pytest.skip(f"{entry.address} does not declare {', '.join(unable)}")
-    return cls(shape.heads, shape.kv_heads, shape.head_dim)
+    candidates = candidates_of(signature_of(cls, entry.kind), default_zoo(), but=entry)
+    return cls(shape.heads, shape.kv_heads, shape.head_dim, **candidates)
 
 
 @lru_cache(maxsize=1)
