@@ -12,7 +12,7 @@ from torch import Tensor
 from plm_components.bench.compare import compare
 from plm_components.bench.operation import Function, Operation
 from plm_components.bench.roofline import Roofline
-from plm_components.errors import WrongAnswerError, UnsupportedError, UsageError
+from plm_components.errors import UnsupportedError, UsageError, WrongAnswerError
 
 # nothing here is near it
 ROOF = Roofline(1e18, 1e18)

@@ -71,22 +71,32 @@ def comparison_of(records: Sequence[Record], *, budget: float, alpha: float) -> 
     Raises:
         UnsupportedError, WrongAnswerError, UsageError: as ``compare``.
     """
+    require_runners(records)
     for record in records:
         _require_time(record)
     baseline, candidate, again = (record.rounds_s for record in records)
     return judge(baseline, candidate, again, budget=budget, alpha=alpha)
 
 
+def require_runners(records: Sequence[Record]) -> None:
+    """Refuses a trio of which one does not compete.
+
+    Raises:
+        UnsupportedError: names it, with its reason.
+    """
+    for record in records:
+        if record.refused is not None:
+            raise UnsupportedError(
+                f"{record.part} does not compete: {record.refused}",
+                where=f"bench.compare of {record.operation}",
+                expected="two contenders that can do the operation here",
+                fix="compare others, or at another size",
+            )
+
+
 def _require_time(record: Record) -> None:
     if record.rounds_s:
         return
-    if record.refused is not None:
-        raise UnsupportedError(
-            f"{record.part} does not compete: {record.refused}",
-            where=f"bench.compare of {record.operation}",
-            expected="two contenders that can do the operation here",
-            fix="compare others, or at another size",
-        )
     fault = record.verdict.fault if record.verdict is not None else "it got no time"
     raise WrongAnswerError(
         f"{record.part} is wrong, so it is not compared: {fault}",
