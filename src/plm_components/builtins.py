@@ -53,6 +53,7 @@ _TABLE = {
     ("pooling", "kernels.pooling"): (
         ("mean", "MeanPooling", "average over a channels-last view"),
         ("adaptive", "AdaptivePooling", "the oracle: adaptive_avg_pool2d, as published"),
+        ("triton", "TritonPooling", "GELU and mean in one Triton kernel, forward and backward"),
     ),
     ("tokenizer", "tokenizers"): (
         ("hf", "HFTokenizer", "any fast tokenizer, local path or hub id"),
@@ -81,7 +82,10 @@ _TABLE = {
     ),
 }
 
-_REQUIRES = {"video_reader/torchcodec": ("torchcodec",)}
+_REQUIRES = {
+    "pooling/triton": ("triton>=3.3", "cuda"),
+    "video_reader/torchcodec": ("torchcodec",),
+}
 
 
 @hookimpl
