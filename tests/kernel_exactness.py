@@ -42,7 +42,12 @@ def poisoned() -> Iterator[None]:
 
 
 def assert_exact(
-    kernel: Function, oracle: Function, inputs: Sequence[Tensor], *, gradients: bool = True
+    kernel: Function,
+    oracle: Function,
+    inputs: Sequence[Tensor],
+    *,
+    plain: Function | None = None,
+    gradients: bool = True,
 ) -> None:
     """Outputs and gradients within twice the plain formula's own error.
 
@@ -51,21 +56,23 @@ def assert_exact(
         oracle: The same in torch, in the dtype of what it is given; run in float64 for the truth,
             and in fp32, rounded at the end, for the plain kernel.
         inputs: All of one dtype; each gets a gradient.
+        plain: The plain kernel, where it rounds in between: run in the dtype under test.
         gradients: Whether to look at the backward pass.
     """
     dtype = inputs[0].dtype
     before = [tensor.clone() for tensor in inputs]
-    own = torch.promote_types(dtype, torch.float32)
     with poisoned():
         got = _run(kernel, inputs, gradients)
-    exact, plain = (
-        _run(oracle, [tensor.to(wider) for tensor in inputs], gradients)
-        for wider in (torch.float64, own)
-    )
+    exact = _run(oracle, [tensor.double() for tensor in inputs], gradients)
+    if plain is None:
+        wide = torch.promote_types(dtype, torch.float32)
+        rounded = _run(oracle, [tensor.to(wide) for tensor in inputs], gradients)
+    else:
+        rounded = _run(plain, inputs, gradients)
     assert all(map(torch.equal, inputs, before)), "an input was written to"
-    for number, (result, true, rounded) in enumerate(zip(got, exact, plain, strict=True)):
+    for number, (result, true, own) in enumerate(zip(got, exact, rounded, strict=True)):
         assert result.dtype == dtype
-        fault = budget_fault(result, true, rounded.to(dtype), rounding=rounding_of(dtype))
+        fault = budget_fault(result, true, own.to(dtype), rounding=rounding_of(dtype))
         assert fault is None, f"result {number}: {fault}"
 
 

@@ -102,7 +102,7 @@ def pool(
     CHANNELS: tl.constexpr,
     BITS: tl.constexpr,
 ):
-    """y ``(B * num_out, C)``: the mean over the window of each, of x ``(B, h*w, C)`` with strides."""
+    """Means ``y (B, num_out, C)``, contiguous, over the windows of ``x (B, h*w, C)``, strided."""
     wide: tl.constexpr = tl.float64 if BITS == 64 else tl.float32
     row_R, channel_C, inside_RC = _place(num_rows, num_channels, ROWS, CHANNELS)
     batch_R, token_R = _corner(row_R, num_out, grid_w, out_w, WINDOW)
@@ -141,7 +141,7 @@ def pool_backward(
     CHANNELS: tl.constexpr,
     BITS: tl.constexpr,
 ):
-    """dx ``(B, h*w, C)`` from dy ``(B, num_out, C)``, and from x where GELU stood before."""
+    """Slopes ``dx (B, h*w, C)``, contiguous, from ``dy (B, num_out, C)``; from x if GELU was."""
     wide: tl.constexpr = tl.float64 if BITS == 64 else tl.float32
     row_R, channel_C, inside_RC = _place(num_rows, num_channels, ROWS, CHANNELS)
     batch_R, token_R = _corner(row_R, num_out, grid_w, out_w, WINDOW)
