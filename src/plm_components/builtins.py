@@ -44,6 +44,11 @@ _TABLE = {
     ),
     ("decoder_block", "decoder_blocks"): (
         ("prenorm_gqa_swiglu", "PrenormGQASwiGLUBlock", "RMSNorm, grouped attention, SwiGLU"),
+        (
+            "fused_prenorm_gqa_swiglu",
+            "FusedPrenormGQASwiGLUBlock",
+            "the same weights in fewer steps: joined products, Triton kernels on CUDA",
+        ),
     ),
     ("attention", "kernels.attention"): (
         ("eager", "EagerAttention", "the oracle: scores and softmax in fp32"),
