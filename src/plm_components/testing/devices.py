@@ -44,8 +44,8 @@ def meant_for(device: str, entries: Sequence[Entry]) -> list[Entry]:
     if entries and not found:
         kinds = ", ".join(sorted({entry.kind for entry in entries}))
         raise UsageError(
-            f"Nothing that was named runs on {device}: {kinds} work on the cpu.",
-            where="the device asked for (--plm-device, --device)",
+            f"Nothing that was named runs on {device}, only on the cpu.",
+            where=f"{kinds}, on the device asked for (--plm-device, --device)",
             expected=f"a part of {', '.join(ON_DEVICE)}",
             fix="leave the device out",
         )
