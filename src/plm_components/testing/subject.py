@@ -99,8 +99,11 @@ class Subject:
         return _moved(part, self.device).eval()
 
     def _part(self) -> Part:
-        value = {"type": self.entry.qualified, **self.case.options}
-        return resolve_part(self.kind, value, self.zoo, path=self.entry.address)
+        # its package wrote the example: a name in it that several have means its own, or ours
+        value, author = {"type": self.entry.qualified, **self.case.options}, self.entry.provider
+        return resolve_part(
+            self.kind, value, self.zoo, path=self.entry.address, by=author.distribution
+        )
 
     def _built(self, part: Part, device: str, wired: dict[str, Any]) -> Any:
         with placed(device, torch.float32):
