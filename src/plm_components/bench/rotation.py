@@ -91,7 +91,7 @@ class Rotation:
         if fresh:
             taken.write(self._drawn())
         elif not self._cold:
-            taken.write(self._next())
+            taken.write(self._after(taken.content))
         if self._too_small or (fresh and self._cold):
             read_over_cache(self._operation.device)
         return taken
@@ -99,7 +99,7 @@ class Rotation:
     def give_back(self, taken: InputSet) -> None:
         """Other content for the next time, so long before it that no cache remembers."""
         if self._cold:
-            taken.write(self._next())
+            taken.write(self._after(taken.content))
 
     def renew(self, chosen: InputSet) -> None:
         """Content that no call has seen, for a set that stays where it is."""
@@ -108,9 +108,9 @@ class Rotation:
     def _drawn(self) -> Content:
         return draw(self._operation, self._generator, "normal")
 
-    def _next(self) -> Content:
-        # one step beyond the turn, or a set would get the same content again and again
-        return self._pool[(self._turn + self._turn // len(self.sets)) % _POOL]
+    def _after(self, content: Content) -> Content:
+        places = [place for place, known in enumerate(self._pool) if known is content]
+        return self._pool[(places[0] + 1) % _POOL if places else 0]
 
 
 def read_over_cache(device: torch.device) -> None:
