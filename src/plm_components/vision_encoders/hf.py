@@ -193,9 +193,10 @@ _BUFFERS = {"position_ids": _position_ids, "inv_freq": _rotary_frequencies}
 
 
 def _build(config: Any) -> nn.Module:
-    # SigLIP's pooling head is never built; other families ignore the attribute they lack
-    if hasattr(config, "vision_use_head"):
-        config.vision_use_head = False
+    switch = FAMILIES[config.model_type].head_switch
+    if switch is not None:
+        # transformers before 5.18 read it without declaring it
+        setattr(config, switch, False)
     try:
         model: nn.Module = AutoModel.from_config(config, trust_remote_code=False)
     except Exception as error:

@@ -22,6 +22,7 @@ class Family:
         prefix: Tokens before the patches, by configuration.
         normalisation: Published mean and standard deviation of the pixels.
         interpolate: Whether forward has to be told that a tile is not of the native size.
+        head_switch: Attribute of the configuration that builds a pooling head, or None.
     """
 
     layers: str
@@ -30,6 +31,7 @@ class Family:
     prefix: Callable[[Any], int]
     normalisation: tuple[tuple[float, float, float], tuple[float, float, float]]
     interpolate: bool = False
+    head_switch: str | None = None
 
 
 def _class_and_registers(config: Any) -> int:
@@ -38,7 +40,13 @@ def _class_and_registers(config: Any) -> int:
 
 FAMILIES = {
     "siglip_vision_model": Family(
-        "encoder.layers", "post_layernorm", (), lambda _: 0, (_HALF, _HALF), interpolate=True
+        "encoder.layers",
+        "post_layernorm",
+        (),
+        lambda _: 0,
+        (_HALF, _HALF),
+        interpolate=True,
+        head_switch="vision_use_head",
     ),
     # its last hidden state is not normalised: post_layernorm serves the pooled token alone
     "clip_vision_model": Family(
