@@ -21,7 +21,6 @@ from plm_components.contracts import (
 from plm_components.kernels.attention.dense import dense_mask
 from plm_components.kernels.attention.heads import check_call, check_heads
 
-
 # as torch.nn.attention.SDPBackend numbers them
 _NAMES = {
     SDPBackend.MATH: "math",
@@ -99,7 +98,8 @@ class SDPAAttention:
         options = {
             "attn_mask": None if allowed is None else allowed[:, None],
             "is_causal": isinstance(mask, Causal),
-            "enable_gqa": self.num_heads != self.num_kv_heads,
+            # under torch.compile the comparison is symbolic, and only a bool is taken
+            "enable_gqa": bool(self.num_heads != self.num_kv_heads),
         }
         if not options["enable_gqa"] or q_BHLh.device.type != "cuda":
             return q_BHLh, options
