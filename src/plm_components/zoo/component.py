@@ -9,6 +9,8 @@ from plm_components.errors import ContractError
 from plm_components.zoo.kinds import KINDS
 from plm_components.zoo.suggest import did_you_mean
 
+# the distribution of our own parts and specs
+OURS = "plm-components"
 # the version of what no distribution provides
 UNPUBLISHED = "unpublished"
 
@@ -107,6 +109,11 @@ class Provider:
     def answers_to(self, name: str) -> bool:
         """Whether ``name`` before a colon means this provider (PEP 503: ``-``, ``_``, case)."""
         return name == self.distribution or normal_name(name) == normal_name(self.distribution)
+
+    @property
+    def edition(self) -> str:
+        """What a measurement is of: the version, or the beginning of a part file's hash."""
+        return self.version if self.sha256 is None else f"sha256 {self.sha256[:12]}"
 
     def __str__(self) -> str:
         if self.sha256 is None:
