@@ -46,6 +46,7 @@ def turned(*, backward: bool = False) -> Operation:
         "rotary/small",
         batch=2,
         num_heads=3,
+        num_kv_heads=1,
         length=5,
         head_dim=8,
         dtype=torch.bfloat16,
@@ -92,18 +93,19 @@ def test_the_norms_truth_is_torchs() -> None:
 
 
 def test_rotarys_truth_turns_pairs_as_complex_numbers() -> None:
-    x, cos, sin = drawn(turned())
-    expected = apply_rotary(x.double(), (cos.double(), sin.double()))
-    torch.testing.assert_close(turned().exact(x, cos, sin), expected)
-    assert turned().work.flops == 3 * 2 * 3 * 5 * 8
+    q, k, cos, sin = drawn(turned())
+    tables = (cos.double(), sin.double())
+    expected = (apply_rotary(q.double(), tables), apply_rotary(k.double(), tables))
+    torch.testing.assert_close(turned().exact(q, k, cos, sin), expected)
+    assert turned().work.flops == 3 * 2 * (3 + 1) * 5 * 8
     # bf16 in and out, two fp32 tables
-    assert turned().work.bytes == 2 * 2 * 2 * 3 * 5 * 8 + 4 * 2 * 2 * 5 * 8
+    assert turned().work.bytes == 2 * 2 * 2 * (3 + 1) * 5 * 8 + 4 * 2 * 2 * 5 * 8
 
 
 def test_the_gates_truth_is_torchs_silu() -> None:
-    gate, up = drawn(gated())
-    expected = F.silu(gate.double()) * up.double()
-    torch.testing.assert_close(gated().exact(gate, up), expected)
+    (gate_up,) = drawn(gated())
+    gate, up = gate_up.double().chunk(2, -1)
+    torch.testing.assert_close(gated().exact(gate_up), F.silu(gate) * up)
     assert gated().work.bytes == 4 * 3 * 3 * 24
 
 
@@ -111,11 +113,12 @@ def norm_kernel(x: Tensor, weight: Tensor) -> Tensor:
     return F.rms_norm(x, x.shape[-1:], weight, eps=1e-5)
 
 
-def rotary_kernel(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    return apply_rotary(x, (cos, sin))
+def rotary_kernel(q: Tensor, k: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor]:
+    return apply_rotary(q, (cos, sin)), apply_rotary(k, (cos, sin))
 
 
-def gate_kernel(gate: Tensor, up: Tensor) -> Tensor:
+def gate_kernel(gate_up: Tensor) -> Tensor:
+    gate, up = gate_up.chunk(2, -1)
     return F.silu(gate) * up
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from itertools import combinations
@@ -10,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from made_records import record, run
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -18,7 +22,11 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from PIL import Image
 
+from plm_components.bench import files
+from plm_components.bench.hardware import hardware
+from plm_components.bench.plain_data import record_to_plain
 from plm_components.bench.record import Record
+from plm_components.bench.report import write_report
 from plm_components.bench.report.amounts import digits, rate, seconds, share, times
 from plm_components.bench.report.canvas import Canvas
 from plm_components.bench.report.standing import standings
@@ -247,6 +255,63 @@ def _beyond(axes: Axes) -> Iterator[Text]:
 def _inside(figure: Figure, box: Bbox) -> bool:
     corners = [(box.x0, box.y0), (box.x1, box.y1)]
     return all(figure.bbox.contains(*corner) for corner in corners)
+
+
+def test_a_report_is_written_from_files(tmp_path: Path) -> None:
+    where = hardware("cpu")
+    files.write(tmp_path / "a.json", [record("attention/eager", 1e-5)], where)
+    page = write_report([tmp_path / "a.json"], tmp_path / "out")
+
+    document = _Document(page.read_text("utf-8"))
+    assert ["file", "a.json"] in document.rows
+    assert ["torch", torch.__version__] in document.rows
+    assert f"{where.slug}-cold-attention-prefill-bfloat16-light.png" in document.sources
+
+
+def test_a_machine_without_a_name_is_nobody_else(tmp_path: Path) -> None:
+    data = {"machine_info": {}, "commit_info": {}, "datetime": "2026-11-27", "version": "5.3.1"}
+    entry = {"extra_info": {files.KEY: record_to_plain(record("attention/eager", 1e-5))}}
+    for name in ("a", "b"):
+        text = json.dumps({**data, "benchmarks": [entry]})
+        (tmp_path / f"{name}.json").write_text(text)
+    page = write_report([tmp_path / "a.json", tmp_path / "b.json"], tmp_path / "out")
+
+    text = page.read_text("utf-8")
+    assert "<h2>a machine that a.json does not name</h2>" in text
+    assert "<h2>a machine that b.json does not name</h2>" in text
+    assert "history" not in text
+
+
+def test_without_matplotlib_the_report_says_what_to_install(tmp_path: Path) -> None:
+    files.write(tmp_path / "a.json", [record("attention/eager", 1e-5)], hardware("cpu"))
+    program = (
+        "import sys; sys.modules['matplotlib'] = None\n"
+        "from plm_components.bench.report import write_report\n"
+        "try: write_report(['a.json'], 'out')\n"
+        "except Exception as error: print(type(error).__name__, error, sep='\\n')"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+
+    assert run.stdout == (
+        "UnavailableError\n"
+        "The report is drawn by matplotlib, which is not installed.\n"
+        "  where:    bench.write_report\n"
+        "  expected: matplotlib 3.9 or newer\n"
+        "  fix:      pip install 'plm-components[bench]'\n"
+    )
+
+
+def test_a_report_of_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        write_report([], tmp_path / "out")
+    assert str(caught.value) == (
+        "There is nothing to report.\n"
+        "  where:    bench.write_report\n"
+        "  expected: one file of measurements or more\n"
+        "  fix:      plm bench SPEC --json FILE writes one"
+    )
 
 
 def test_dark_pictures_are_dark(report: Path) -> None:

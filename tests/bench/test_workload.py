@@ -69,6 +69,20 @@ def test_published_sizes_run_at_published_shapes(spec: str, given: str) -> None:
     assert work.notes == ()
 
 
+def test_the_projector_and_the_layers_are_wholes_too() -> None:
+    work = workload("plm-3b", "36tiles", overrides=["projector.order=pool_last"])
+    whole = only(work, "projector/whole")
+    assert whole.part == "projector/avg_pool_mlp (order=pool_last, pooling=mean)"
+    expected = (37, 32, 32, 1024, 3072, 2)
+    names = ("batch", "grid_height", "grid_width", "in_dim", "out_dim", "pool")
+    assert (sizes(whole, *names), whole.times, whole.is_kernel) == (expected, 1, False)
+    for stage, length, cached in (("prefill", 9536, 0), ("decode", 1, 9536)):
+        layer = only(work, f"decoder_block/{stage}")
+        assert (layer.part, layer.times) == ("decoder_block/prenorm_gqa_swiglu", 28)
+        expected = (1, length, cached, 3072, 24, 8, 128, 8192)
+        assert tuple(layer.operation.sizes.values()) == expected
+
+
 def test_the_price_of_products_is_counted_by_hand() -> None:
     work = workload("plm-1b", "1tile", dtype="bfloat16")
     # 1,025 positions through 23 layers of 1024 channels, and the patches of 14x14x3
@@ -95,7 +109,7 @@ def test_time_at_the_roofline_is_the_slower_of_arithmetic_and_memory() -> None:
 
 def test_one_stage_alone_is_behind_the_largest_image() -> None:
     work = workload("plm-1b", "decode")
-    assert [use.operation.name for use in work.uses] == ["attention/decode"]
+    assert [use.operation.name for use in work.uses] == ["attention/decode", "decoder_block/decode"]
     assert (work.context, list(work.rest)) == (37 * 256 + 64, ["decode"])
 
 
@@ -115,7 +129,7 @@ def test_gradients_leave_a_decoding_step_out() -> None:
 
 def test_attention_that_a_part_brings_itself_is_told() -> None:
     work = workload(tiny_spec(), "1tile")
-    assert [use.stage for use in work.uses] == ["project", "prefill", "decode"]
+    assert [use.stage for use in work.uses if use.is_kernel] == ["project", "prefill", "decode"]
     (note,) = work.notes
     assert note == (
         "encode: attention inside vision_encoder/timm is its own, and cannot be exchanged"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from plm_components.bench.operation import Contender, Function, Operation
@@ -33,6 +34,12 @@ def contenders(operation: Operation, zoo: Zoo | None = None) -> list[Contender]:
     ]
 
 
+def variant_name(kind: str, spelling: str, options: Mapping[str, str]) -> str:
+    """What a part is called that competes with these options."""
+    said = ", ".join(f"{name}={value}" for name, value in options.items())
+    return f"{kind}/{spelling}" + (f" ({said})" if said else "")
+
+
 def _variants(entry: Entry, zoo: Zoo) -> list[dict[str, str]]:
     """Ways to set a part's options that are contenders of their own."""
     if entry.address != "projector/avg_pool_mlp" or entry.provider.distribution != _OURS:
@@ -60,9 +67,8 @@ def _contender(entry: Entry, zoo: Zoo, options: dict[str, str]) -> Contender:
             zoo.get("pooling", options["pooling"]).load()
         return PREPARERS[entry.kind](operation, entry, zoo, options)
 
-    said = ", ".join(f"{name}={value}" for name, value in options.items())
     return Contender(
-        part=f"{entry.kind}/{zoo.spelling(entry)}" + (f" ({said})" if said else ""),
+        part=variant_name(entry.kind, zoo.spelling(entry), options),
         provider=entry.provider.distribution,
         version=entry.provider.edition,
         prepare=prepare,

@@ -42,11 +42,13 @@ class Ledger:
         records: All of them, the wrong and the refused too.
         added: Entries of the JSON beside those that pytest-benchmark makes, a test each.
         compared: The hardware of a file that this run is compared with.
+        findings: What ``compare`` found, a line each.
     """
 
     records: list[Record] = field(default_factory=list)
     added: list[tuple[str, Record]] = field(default_factory=list)
     compared: list[Any] = field(default_factory=list)
+    findings: list[str] = field(default_factory=list)
 
 
 LEDGER: pytest.StashKey[Ledger] = pytest.StashKey()
@@ -149,7 +151,7 @@ def pytest_terminal_summary(
         from plm_components.bench.section import hardware_lines, section_lines
 
         lines = hardware_lines(ledger.records, ledger.compared), section_lines(ledger.records)
-        for line in (*lines[0], *lines[1]):
+        for line in (*lines[0], *lines[1], *ledger.findings):
             terminalreporter.line(line)
 
 

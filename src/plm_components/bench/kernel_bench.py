@@ -11,6 +11,9 @@ import pytest
 import torch
 
 from plm_components.bench.blank import blank_record, shared_conditions
+from plm_components.bench.budgets import read_budget
+from plm_components.bench.compare import comparison_of, require_runners, trio
+from plm_components.bench.comparison import ALPHA, BUDGET, Comparison
 from plm_components.bench.entrant import Entrant, enter, reason
 from plm_components.bench.files import KEY, label
 from plm_components.bench.finish import finished
@@ -139,6 +142,60 @@ class KernelBench:
         self._ledger.records.append(record)
         self._note(record)
         return self._judged([record])[0]
+
+    def compare(
+        self,
+        operation: Operation,
+        baseline: Contender,
+        candidate: Contender,
+        *,
+        budget: str | float | None = None,
+        alpha: float = ALPHA,
+        mode: Mode | None = None,
+        budget_s: float | None = None,
+        seed: int | None = None,
+    ) -> Comparison | None:
+        """Fails the test where the candidate is slower than the baseline by more than the budget.
+
+        Args:
+            operation: What both compute.
+            baseline: Whom the candidate is compared with.
+            candidate: Who is judged.
+            budget: ``"3%"``; that of the marker ``plm_budget`` by default, else 3 %.
+            alpha: How often a candidate that is the baseline may be called slower or faster.
+            mode: How; the first of the device's modes by default.
+            budget_s: Seconds of rounds for each of the three.
+            seed: Of the inputs; a fresh one by default.
+
+        Returns:
+            What was found; None where timing is off, and both were held to float64 only.
+
+        Raises:
+            WrongAnswerError: one of them was wrong.
+            UnsupportedError: one of them cannot do the operation, or cannot run here.
+            UsageError: the time allows too few blocks for an interval.
+        """
+        allowed = read_budget(self._marked_budget() if budget is None else budget)
+        modes = [mode or MODES[operation.device.type][0]]
+        contenders = trio(baseline, candidate)
+        records = self(operation, contenders, modes=modes, budget_s=budget_s, seed=seed)
+        require_runners(records)
+        if self.disabled:
+            return None
+        comparison = comparison_of(records, budget=allowed, alpha=alpha)
+        told = f"{candidate.part} against {baseline.part}: {comparison}"
+        self._ledger.findings += ["", label(records[0]), f"  {told}"]
+        self._benchmark.extra_info["plm_comparison"] = comparison.to_dict()
+        if comparison.finding == "slower":
+            pytest.fail(told, pytrace=False)
+        return comparison
+
+    def _marked_budget(self) -> str | float:
+        marker = self._node.get_closest_marker("plm_budget")
+        if marker is None:
+            return BUDGET
+        given: str | float = (*marker.args, *marker.kwargs.values(), "")[0]
+        return given
 
     def _record(self, truths: Truths, entrant: Entrant, mode: Mode) -> Record:
         operation = truths.operation

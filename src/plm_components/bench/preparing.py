@@ -12,10 +12,15 @@ from torch.func import functional_call
 from plm_components.assembly.build import PartBuilder, placed
 from plm_components.assembly.wiring import Surroundings
 from plm_components.bench.operation import Function, Operation
-from plm_components.bench.operations.block_surroundings import BlockSizes, BlockSurroundings
+from plm_components.bench.operations.block_surroundings import (
+    BlockSizes,
+    BlockSurroundings,
+    plain_state,
+)
 from plm_components.bench.operations.decoder_block import ORACLE as PLAIN_BLOCK
 from plm_components.bench.operations.masks import mask_of
-from plm_components.bench.operations.projector import WEIGHTS
+from plm_components.bench.operations.projector import WEIGHTS, weight_shapes
+from plm_components.checkpoints import first_few
 from plm_components.contracts import Grid
 from plm_components.errors import UnsupportedError
 from plm_components.spec import resolve_part, signature_of
@@ -76,8 +81,7 @@ def _projector(operation: Operation, entry: Entry, zoo: Zoo, options: _Options) 
     pool = {"pool": sizes["pool"]} if "pool" in part.options else {}
     wired = {"in_dim": in_dim, "out_dim": out_dim}
     module = _built(operation, entry, zoo, {**options, **pool}, wired)
-    shapes = [(out_dim, in_dim), (out_dim,), (out_dim, out_dim), (out_dim,)]
-    _require_state(entry, module, dict(zip(WEIGHTS, shapes, strict=True)), _PLM_PROJECTOR)
+    _require_state(entry, module, weight_shapes(in_dim, out_dim), _PLM_PROJECTOR)
 
     def project(tokens_BNC: Tensor, *weights: Tensor) -> Tensor:
         named = dict(zip(WEIGHTS, weights, strict=True))
@@ -93,7 +97,7 @@ def _decoder_block(operation: Operation, entry: Entry, zoo: Zoo, options: _Optio
     signature = signature_of(entry.load(), entry.kind)
     _require_options(entry, sizes.options, signature.options)
     block = _built(operation, entry, zoo, {**sizes.options, **options}, {"dim": sizes.dim})
-    shapes = {name: tuple(tensor.shape) for name, tensor in around.plain_state().items()}
+    shapes = {name: tuple(tensor.shape) for name, tensor in plain_state(sizes).items()}
     _require_state(entry, block, shapes, PLAIN_BLOCK)
     block.load_state_dict(around.weights)
     return lambda x_BLD: around.run(block, x_BLD)
@@ -116,7 +120,7 @@ def _require_state(
     found = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     if found != shapes:
         differing = sorted(dict(found.items() ^ shapes.items()))
-        raise _another_function(entry, f"its weights differ in {', '.join(differing)}", oracle)
+        raise _another_function(entry, f"its weights differ in {first_few(differing)}", oracle)
 
 
 def _another_function(entry: Entry, why: str, oracle: str) -> UnsupportedError:

@@ -24,14 +24,12 @@ class Call:
 
     Args:
         path: Slot of the spec, ``decoder.block.attention``.
-        part: Address of the part that the spec names there.
         kind: ``attention`` or ``pooling``.
         sizes: As the operation of that kind takes them, in order.
         dtype: Of the tensors.
     """
 
     path: str
-    part: str
     kind: str
     sizes: tuple[tuple[str, int | str], ...]
     dtype: torch.dtype
@@ -151,7 +149,7 @@ class RecordingPooling:
 
 
 def _call(part: Part, sizes: dict[str, int | str], dtype: torch.dtype) -> Call:
-    return Call(part.path, part.entry.address, part.kind, tuple(sizes.items()), dtype)
+    return Call(part.path, part.kind, tuple(sizes.items()), dtype)
 
 
 def _known(mask: Mask, batch: int, num_queries: int, num_keys: int) -> Mask | None:

@@ -14,6 +14,8 @@ from typing import Any
 import torch
 
 from plm_components.assembly import as_dtype, build, usable_device
+from plm_components.assembly.examination import all_parts
+from plm_components.bench.contenders import variant_name
 from plm_components.bench.costs import Costs
 from plm_components.bench.operation import Operation
 from plm_components.bench.operations import attention, pooling
@@ -21,6 +23,8 @@ from plm_components.bench.operations.masks import mask_of
 from plm_components.bench.recording import Call, Recording, with_recorders
 from plm_components.bench.requests import TEXT_TOKENS, Request, Stage, request_of
 from plm_components.bench.stages import MetaRun
+from plm_components.bench.use import Use
+from plm_components.bench.whole_parts import Terms, whole_parts
 from plm_components.contracts import Grid
 from plm_components.spec import SpecTree, load_spec, resolve, spec_name
 from plm_components.zoo import Zoo, default_zoo
@@ -39,26 +43,7 @@ _SLOT: dict[Stage, str] = {
     "decode": "decoder",
 }
 # nobody reads a file or writes a word here
-_SLOTS = ("vision_encoder", "projector", "decoder", "image_tiler", "video_sampler")
-
-
-@dataclass(frozen=True)
-class Use:
-    """One operation as a composition runs it.
-
-    Args:
-        operation: At its exact size.
-        times: How often a request runs it, once a layer for instance.
-        stage: When.
-        path: Slot of the spec that runs it.
-        part: Address of the part that the spec names there.
-    """
-
-    operation: Operation
-    times: int
-    stage: Stage
-    path: str
-    part: str
+SLOTS = ("vision_encoder", "projector", "decoder", "image_tiler", "video_sampler")
 
 
 @dataclass(frozen=True)
@@ -69,7 +54,7 @@ class Workload:
         spec: Name of the composition.
         request: What was asked.
         context: Positions of the prompt, media and text.
-        uses: Kernels in slots, which can be exchanged.
+        uses: Kernels in slots, which can be exchanged, and wholes that hold some of them.
         rest: What stands around them, by stage; ``decode`` is one token.
         notes: What could not be found out, or cannot be exchanged.
     """
@@ -114,29 +99,38 @@ def workload(
     data = load_spec(spec, overrides, zoo=where_from)
     tree = resolve(data, where_from, name=spec_name(spec) or "spec")
     recording = Recording()
-    slots = {slot: part for slot, part in tree.parts.items() if slot in _SLOTS}
+    slots = {slot: part for slot, part in tree.parts.items() if slot in SLOTS}
     parts = build(
         with_recorders(replace(tree, parts=slots), recording), device="meta", dtype=as_dtype(dtype)
     )
     request = request_of(input, parts, text_tokens=text_tokens)
     run = MetaRun(parts, recording, request, as_dtype(dtype))
+    terms = Terms(as_dtype(dtype), target, backward)
     stages = [stage for stage in request.stages if not (backward and stage == "decode")]
+    kernels = _kernels(
+        tree, run, [stage for stage in stages if stage in run.stages], terms, where_from
+    )
     return Workload(
         spec=tree.name or "spec",
         request=request,
         context=run.context,
-        uses=tuple(
-            Use(_operation(call, stage, target, backward), times, stage, call.path, call.part)
-            for stage in stages
-            if stage in run.stages
-            for call, times in run.stages[stage].calls.items()
-        ),
+        uses=(*kernels, *whole_parts(tree, parts, request, run.context, terms, where_from)),
         rest={stage: run.stages[stage].costs for stage in stages if stage in run.stages},
         notes=tuple(_notes(tree, run, recording, stages)),
     )
 
 
-def _operation(call: Call, stage: Stage, device: torch.device, backward: bool) -> Operation:
+def _kernels(
+    tree: SpecTree, run: MetaRun, stages: Sequence[Stage], terms: Terms, zoo: Zoo
+) -> Iterator[Use]:
+    entries = {part.path: part.entry for part in all_parts(tree)}
+    for stage in (stage for stage in stages if stage in run.stages):
+        for call, times in run.stages[stage].calls.items():
+            named = variant_name(call.kind, zoo.spelling(entries[call.path]), {})
+            yield Use(_operation(call, stage, terms), times, stage, call.path, named)
+
+
+def _operation(call: Call, stage: Stage, terms: Terms) -> Operation:
     sizes: dict[str, Any] = dict(call.sizes)
     name = f"{call.kind}/{_PURPOSE[stage]}"
     if call.kind == "pooling":
@@ -148,8 +142,8 @@ def _operation(call: Call, stage: Stage, device: torch.device, backward: bool) -
             window=sizes["window"],
             activation=sizes["activation"],
             dtype=call.dtype,
-            device=device,
-            backward=backward,
+            device=terms.device,
+            backward=terms.backward,
         )
     return attention(
         name,
@@ -161,8 +155,8 @@ def _operation(call: Call, stage: Stage, device: torch.device, backward: bool) -
         num_keys=sizes["num_keys"],
         mask=mask_of(sizes),
         dtype=call.dtype,
-        device=device,
-        backward=backward,
+        device=terms.device,
+        backward=terms.backward,
     )
 
 

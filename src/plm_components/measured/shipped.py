@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 
@@ -21,6 +22,28 @@ def shipped(machine: Machine) -> tuple[Table, ...]:
         MeasurementError: a shipped table is damaged.
     """
     return tuple(table for table in every_table() if table.machine.is_same_hardware(machine))
+
+
+def was_tested(
+    part: str, provider: str, version: str, devices: Collection[tuple[str, str]]
+) -> bool:
+    """Whether a shipped table has a part on one of some devices.
+
+    Args:
+        part: Its address.
+        provider: Distribution that it comes from.
+        version: Of the distribution.
+        devices: Type and name of each, as ``devices_here`` gives them.
+
+    Raises:
+        MeasurementError: a shipped table is damaged.
+    """
+    return any(
+        row.is_of(part, provider, version, is_shipped=True)
+        for table in every_table()
+        if (table.machine.device, table.machine.name) in devices
+        for row in table.rows
+    )
 
 
 @cache

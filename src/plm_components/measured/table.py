@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+_OURS = "plm-components"
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -73,6 +75,20 @@ class Row:
     num_keys: int
     median_s: float
     error: float
+
+    def is_of(self, part: str, provider: str, version: str, *, is_shipped: bool) -> bool:
+        """Whether it measured this very part.
+
+        Args:
+            part: Its address.
+            provider: Distribution that it comes from here.
+            version: Of the distribution: another one is another kernel.
+            is_shipped: Whether the row ships with this package. What it says of our own parts was
+                released with them, and holds whatever the version was called meanwhile.
+        """
+        if (self.part, self.provider) != (part, provider):
+            return False
+        return self.version == version or (is_shipped and provider == _OURS)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from plm_components.spec.compose import load_spec, spec_folder, spec_name
 from plm_components.spec.files import shipped_specs
 from plm_components.spec.layout import RESERVED, SPEC_SLOTS, SPEC_VERSION, SpecSlot
-from plm_components.spec.offers import PartOffer, offers_of
+from plm_components.spec.offers import PartOffer, candidates_of, offers_of
 from plm_components.spec.read import parse_yaml
 from plm_components.spec.resolve import resolve, resolve_part
 from plm_components.spec.signature import MISSING, Option, PartSignature, Slot, signature_of
@@ -25,6 +25,7 @@ __all__ = [
     "Slot",
     "SpecSlot",
     "SpecTree",
+    "candidates_of",
     "default_processor",
     "dump_yaml",
     "load_spec",

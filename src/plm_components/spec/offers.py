@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from plm_components.errors import DuplicateComponentError, UnsupportedError
-from plm_components.spec.signature import signature_of
+from plm_components.spec.signature import PartSignature, signature_of
 from plm_components.zoo import Entry, Zoo
 
 
@@ -97,6 +97,19 @@ def offers_of(zoo: Zoo, kind: str, *, but: Entry | None = None) -> dict[str, Par
     others = [entry for entry in zoo.entries(kind) if entry != but]
     counts = Counter(entry.qualified for entry in others)
     return {e.qualified: PartOffer(e, counts[e.qualified] == 1) for e in others}
+
+
+def candidates_of(
+    signature: PartSignature, zoo: Zoo, *, but: Entry
+) -> dict[str, dict[str, PartOffer]]:
+    """What the assembler passes to a constructor that asks for every part of a kind, by argument.
+
+    Args:
+        signature: Of the constructor.
+        zoo: Where the others are registered.
+        but: The part itself.
+    """
+    return {name: offers_of(zoo, kind, but=but) for name, kind in signature.candidates.items()}
 
 
 def _is_needed(parameter: inspect.Parameter) -> bool:

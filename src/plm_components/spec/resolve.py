@@ -15,7 +15,7 @@ from plm_components.spec.layout import (
     SPEC_VERSION,
     TOP_KEYS,
 )
-from plm_components.spec.offers import offers_of
+from plm_components.spec.offers import candidates_of
 from plm_components.spec.option_types import Mismatch, shaped, type_text, value_fault
 from plm_components.spec.plain import join, plain
 from plm_components.spec.signature import MISSING, PartSignature, Slot, signature_of
@@ -221,10 +221,6 @@ class _Resolver:
                 options[name] = None
         said = {"type": value["type"], **written}
         said |= {word: value[word] for word in RESERVED[1:] if value.get(word) is not None}
-        candidates = {
-            name: offers_of(self._zoo, kind, but=entry)
-            for name, kind in signature.candidates.items()
-        }
         part = Part(
             path,
             slot.kind,
@@ -235,7 +231,7 @@ class _Resolver:
             slot.repeated,
             weights,
             trainable,
-            candidates,
+            candidates_of(signature, self._zoo, but=entry),
         )
         return part, said
 

@@ -48,6 +48,15 @@ class BlockSizes:
         return {name: getattr(self, name) for name in names}
 
 
+def plain_state(sizes: BlockSizes) -> dict[str, Tensor]:
+    """Names and shapes of the plain block's weights, on meta."""
+    kernel = EagerAttention(sizes.num_heads, sizes.num_kv_heads, sizes.head_dim)
+    with torch.device("meta"):
+        block = PrenormGQASwiGLUBlock(sizes.dim, 0, **sizes.options, attention=kernel)
+    state: dict[str, Tensor] = block.state_dict()
+    return state
+
+
 class BlockSurroundings:
     """What a decoder brings to its layer: rotary tables, a mask, a cache; and the weights.
 
@@ -73,17 +82,8 @@ class BlockSurroundings:
         generator = torch.Generator(self._device).manual_seed(_SEED)
         return {
             name: self._weight(name, tuple(tensor.shape), generator)
-            for name, tensor in self.plain_state().items()
+            for name, tensor in plain_state(self._sizes).items()
         }
-
-    def plain_state(self) -> dict[str, Tensor]:
-        """Names and shapes of the plain block's weights, on meta."""
-        sizes = self._sizes
-        kernel = EagerAttention(sizes.num_heads, sizes.num_kv_heads, sizes.head_dim)
-        with torch.device("meta"):
-            block = PrenormGQASwiGLUBlock(sizes.dim, 0, **sizes.options, attention=kernel)
-        state: dict[str, Tensor] = block.state_dict()
-        return state
 
     def _weight(self, name: str, shape: tuple[int, ...], generator: Generator) -> Tensor:
         x = torch.randn(shape, generator=generator, device=self._device)

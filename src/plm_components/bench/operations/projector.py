@@ -21,6 +21,12 @@ WEIGHTS = ("linear_1.weight", "linear_1.bias", "linear_2.weight", "linear_2.bias
 _TRIALS = ((1, 1, 1, 8, 16), (2, 3, 5, 24, 40), (3, 7, 2, 130, 257))
 
 
+def weight_shapes(in_dim: int, out_dim: int) -> dict[str, tuple[int, ...]]:
+    """Shapes of the weights, by name."""
+    shapes = ((out_dim, in_dim), (out_dim,), (out_dim, out_dim), (out_dim,))
+    return dict(zip(WEIGHTS, shapes, strict=True))
+
+
 def projector(
     name: str,
     *,
@@ -53,7 +59,7 @@ def projector(
         ``(B, h*w, in), (out, in), (out,), (out, out), (out,)`` -> ``(B, (h/pool)*(w/pool), out)``.
     """
     where = torch.device(device)
-    shapes = ((out_dim, in_dim), (out_dim,), (out_dim, out_dim), (out_dim,))
+    shapes = tuple(weight_shapes(in_dim, out_dim).values())
     tokens = (batch, grid.num_tokens, in_dim)
 
     def draw(generator: Generator, stimulus: Stimulus) -> tuple[Tensor, ...]:

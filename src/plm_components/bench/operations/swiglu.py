@@ -29,7 +29,7 @@ def swiglu(
     device: torch.device | str,
     backward: bool = False,
 ) -> Operation:
-    """``silu(gate) * up``, with gradients of both.
+    """``silu(gate) * up`` of a gate and what it gates, side by side; with gradients of both.
 
     Args:
         name: What a model does with it, ``swiglu/prefill``.
@@ -40,13 +40,12 @@ def swiglu(
         backward: Whether gradients belong to it.
 
     Shapes:
-        ``(rows, dim), (rows, dim)`` -> ``(rows, dim)``.
+        ``(rows, 2 * dim)``, the gate first -> ``(rows, dim)``.
     """
     where = torch.device(device)
 
     def draw(generator: Generator, stimulus: Stimulus) -> tuple[Tensor, ...]:
-        gate = drawn((rows, dim), generator, stimulus, dtype=dtype, device=where)
-        return gate, drawn((rows, dim), generator, stimulus, dtype=dtype, device=where)
+        return (drawn((rows, 2 * dim), generator, stimulus, dtype=dtype, device=where),)
 
     def trials() -> Iterator[Operation]:
         for few, odd in _TRIALS:
@@ -65,11 +64,11 @@ def swiglu(
         # gate and up in, one out; their gradients out and one in
         work=Work(float(flops), 3.0 * elements * dtype.itemsize * (2 if backward else 1)),
         draw=draw,
-        exact=lambda gate, up: _gated(gate.double(), up.double()),
-        plain=lambda gate, up: (silu(gate.float()) * up.float()).to(dtype),
+        exact=lambda gate_up: _gated(*gate_up.double().chunk(2, -1)),
+        plain=lambda gate_up: _plain(*gate_up.float().chunk(2, -1)).to(dtype),
         backward=backward,
-        differentiable=(0, 1),
-        rounding=lambda gate, up: _ROUNDING,
+        differentiable=(0,),
+        rounding=lambda gate_up: _ROUNDING,
         trials=trials,
         oracle="swiglu/plain",
     )
@@ -77,3 +76,7 @@ def swiglu(
 
 def _gated(gate: Tensor, up: Tensor) -> Tensor:
     return gate / (1 + (-gate).exp()) * up
+
+
+def _plain(gate: Tensor, up: Tensor) -> Tensor:
+    return silu(gate) * up

@@ -85,25 +85,23 @@ class AutoAttention:
         self.num_heads, self.num_kv_heads, self.head_dim = num_heads, num_kv_heads, head_dim
         self.precision, self.table, self.candidates = precision, table, candidates
         self._own_table = None if table is None else _read(table)
-        self._settled: dict[Request, tuple[Any, Choice]] = {}
+        self._settled: dict[tuple[Any, ...], tuple[Any, Choice]] = {}
         self._traced = _Traced()
 
     def __call__(self, q_BHLh: Tensor, k_BGSh: Tensor, v_BGSh: Tensor, mask: Mask) -> Tensor:
         """``(B,H,L,h), (B,G,S,h), (B,G,S,h)`` -> ``(B,H,L,h)`` in the dtype of q."""
         check_call("attention/auto", self.num_heads, self.num_kv_heads, q_BHLh, k_BGSh, mask)
         wants_grad = q_BHLh.requires_grad or k_BGSh.requires_grad or v_BGSh.requires_grad
-        request = Request(
+        kernel = self._kernel(
             q_BHLh.device,
             q_BHLh.dtype,
             type(mask),
             torch.is_grad_enabled() and wants_grad,
-            self.num_heads // self.num_kv_heads,
-            self.head_dim,
             rounded(q_BHLh.shape[0] * self.num_heads),
             rounded(q_BHLh.shape[2]),
             rounded(k_BGSh.shape[2]),
         )
-        out_BHLh: Tensor = self._kernel(request)(q_BHLh, k_BGSh, v_BGSh, mask)
+        out_BHLh: Tensor = kernel(q_BHLh, k_BGSh, v_BGSh, mask)
         return out_BHLh
 
     def explain(self, call: AttentionCall) -> Choice:
@@ -115,13 +113,21 @@ class AutoAttention:
         Raises:
             UnsupportedError: nothing it may take can do this.
         """
-        request = Request.of(call, self.num_heads, self.num_kv_heads, self.head_dim)
-        return self._settle(request)[1]
+        return self._settle(
+            call.device,
+            call.dtype,
+            call.mask,
+            call.backward,
+            rounded(call.batch * self.num_heads),
+            rounded(call.num_queries),
+            rounded(call.num_keys),
+        )[1]
 
     @property
     def choices(self) -> Mapping[Request, Choice]:
         """What was chosen so far, by request."""
-        return MappingProxyType({request: choice for request, (_, choice) in self._settled.items()})
+        chosen = {self._request(*asked): choice for asked, (_, choice) in self._settled.items()}
+        return MappingProxyType(chosen)
 
     @classmethod
     def local_files(cls, **options: object) -> dict[str, Sequence[Path]]:
@@ -129,25 +135,30 @@ class AutoAttention:
         table = options.get("table")
         return {"table": [expanded(table)]} if isinstance(table, str | Path) else {}
 
-    def _kernel(self, request: Request) -> Any:
+    def _kernel(self, *asked: Any) -> Any:
         if torch.compiler.is_compiling():
             # an attribute, since torch.compile looks those up when it comes to them
-            return getattr(self._traced, self._traced_name(*request))
-        return self._settle(request)[0]
+            return getattr(self._traced, self._traced_name(*asked))
+        return self._settle(*asked)[0]
 
-    @torch.compiler.assume_constant_result
-    def _traced_name(self, *request: Any) -> str:
-        """Settles a request while torch.compile traces: to it the name is a constant."""
-        kernel, _ = self._settle(Request(*request))
-        name = f"kernel_{list(self._settled).index(Request(*request))}"
+    @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+    def _traced_name(self, *asked: Any) -> str:
+        """Settles a call while torch.compile traces: to it the name is a constant."""
+        kernel, _ = self._settle(*asked)
+        name = f"kernel_{list(self._settled).index(asked)}"
         setattr(self._traced, name, kernel)
         return name
 
-    def _settle(self, request: Request) -> tuple[Any, Choice]:
-        found = self._settled.get(request)
+    def _settle(self, *asked: Any) -> tuple[Any, Choice]:
+        found = self._settled.get(asked)
         if found is None:
-            found = self._settled[request] = self._chooser(request.device).choose(request)
+            request = self._request(*asked)
+            found = self._settled[asked] = self._chooser(request.device).choose(request)
         return found
+
+    def _request(self, *asked: Any) -> Request:
+        # the heads are no part of what is remembered: torch.compile may take them for variable
+        return Request(self.num_heads // self.num_kv_heads, self.head_dim, *asked)
 
     def _chooser(self, device: torch.device) -> Chooser:
         machine = machine_of(device)

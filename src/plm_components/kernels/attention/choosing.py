@@ -15,6 +15,8 @@ from plm_components.untrusted import shown
 # what torch itself does best comes first, what does everything second, the others by name
 _PREFERRED = ("plm-components:sdpa", "plm-components:eager")
 _OURS = "plm-components"
+# a table may hold the time of auto itself, which is that of what it took
+_ITSELF = "attention/auto"
 
 
 @dataclass(frozen=True)
@@ -33,9 +35,9 @@ class Source:
 
     def is_of(self, row: Row, offer: Offer) -> bool:
         """Whether a row measured what is offered, in the version that is here."""
-        if (row.part, row.provider) != (offer.address, offer.distribution):
-            return False
-        return row.version == offer.version or (self.is_shipped and offer.distribution == _OURS)
+        return row.is_of(
+            offer.address, offer.distribution, offer.version, is_shipped=self.is_shipped
+        )
 
 
 @dataclass(frozen=True)
@@ -203,7 +205,8 @@ def _nearest(table: Table, request: Request) -> list[Row]:
     """The rows of the measured shape nearest to a request, the fastest first."""
     near: dict[tuple[float, int, int, int, int], list[Row]] = {}
     for row in table.rows:
-        apart = request.distance(row) if request.is_met_by(row) else None
+        counts = request.is_met_by(row) and row.part != _ITSELF
+        apart = request.distance(row) if counts else None
         if apart is not None:
             # of shapes equally near the smallest
             shape = (apart, row.num_queries, row.num_keys, row.batch, row.num_heads)

@@ -2,57 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import log2
-from typing import NamedTuple
 
 import torch
 
-from plm_components.contracts import AttentionCall, Mask
+from plm_components.contracts import Mask
 from plm_components.measured import Row
 
 # a measurement counts up to a factor of four in each size
 _NEAR_DOUBLINGS = 2.0
 
 
-class Request(NamedTuple):
-    """A call of ``auto``, in what decides who computes it; a tuple, since every call makes one.
+@dataclass(frozen=True)
+class Request:
+    """A call of ``auto``, in what decides who computes it.
 
     Args:
+        group: Query heads that share a key/value head.
+        head_dim: Channels of a head.
         device: Where.
         dtype: Of inputs and output.
         mask: Class of the mask.
         backward: Whether gradients are wanted.
-        group: Query heads that share a key/value head.
-        head_dim: Channels of a head.
         num_heads: Query heads of all rows together, since each is computed alone; rounded.
         num_queries: Queries a row, rounded.
         num_keys: Keys a row, rounded.
     """
 
+    group: int
+    head_dim: int
     device: torch.device
     dtype: torch.dtype
     mask: type[Mask]
     backward: bool
-    group: int
-    head_dim: int
     num_heads: int
     num_queries: int
     num_keys: int
-
-    @classmethod
-    def of(cls, call: AttentionCall, num_heads: int, num_kv_heads: int, head_dim: int) -> Request:
-        """A call to a part with these heads."""
-        return cls(
-            call.device,
-            call.dtype,
-            call.mask,
-            call.backward,
-            num_heads // num_kv_heads,
-            head_dim,
-            rounded(call.batch * num_heads),
-            rounded(call.num_queries),
-            rounded(call.num_keys),
-        )
 
     def is_met_by(self, row: Row) -> bool:
         """Whether a row measured this computation, at whatever lengths."""
