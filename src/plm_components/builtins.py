@@ -52,8 +52,15 @@ _TABLE = {
     ),
     ("attention", "kernels.attention"): (
         ("eager", "EagerAttention", "the oracle: scores and softmax in fp32"),
+        ("auto", "AutoAttention", "the fastest that was measured here, else the ablest"),
         ("sdpa", "SDPAAttention", "torch's scaled_dot_product_attention"),
         ("flex", "FlexAttention", "torch's flex_attention; forward only on a CPU"),
+        ("grouped", "GroupedAttention", "decoding on a CPU: grouped matrix products; fast"),
+        ("blocked_causal", "BlockedCausalAttention", "prefill on a CPU: causal blocks; fast"),
+        ("paired_heads", "PairedHeadsAttention", "vision on a CPU: two heads at a time; fast"),
+        ("xformers", "XFormersAttention", "xFormers' memory_efficient_attention; forward only"),
+        ("flash_attn", "FlashAttnAttention", "FlashAttention 2, its cache and varlen kernels"),
+        ("flash_attn_4", "FlashAttn4Attention", "FlashAttention 4, flash_attn.cute"),
     ),
     ("pooling", "kernels.pooling"): (
         ("mean", "MeanPooling", "average over a channels-last view"),
@@ -88,6 +95,9 @@ _TABLE = {
 }
 
 _REQUIRES = {
+    "attention/xformers": ("xformers>=0.0.34", "cuda"),
+    "attention/flash_attn": ("flash-attn>=2.5", "cuda"),
+    "attention/flash_attn_4": ("flash-attn-4", "cuda"),
     "pooling/triton": ("triton>=3.3", "cuda"),
     "video_reader/torchcodec": ("torchcodec",),
 }

@@ -1,6 +1,13 @@
 """What each kind of component promises: protocols, masks, shapes, batches."""
 
 from plm_components.contracts.batch import Batch, MediaSpan
+from plm_components.contracts.choosing import (
+    AttentionCall,
+    Candidates,
+    Choice,
+    ChoosesAttention,
+    Offer,
+)
 from plm_components.contracts.decoder import Cache, Decoder, DecoderBlock, LayerCache
 from plm_components.contracts.files import CarriesFiles
 from plm_components.contracts.foreign import (
@@ -15,6 +22,7 @@ from plm_components.contracts.kernels import (
     AttentionSupport,
     Pooling,
     refuse_unsupported,
+    shortfalls,
 )
 from plm_components.contracts.llama_keys import llama_keys
 from plm_components.contracts.masks import Causal, CausalCached, Documents, Full, Mask
@@ -44,22 +52,27 @@ from plm_components.contracts.text import (
     ids_of_media,
 )
 from plm_components.contracts.vision import Projector, VisionEncoder
-from plm_components.spec.slots import DefaultPart
+from plm_components.spec.slots import DefaultPart, EveryPart
 
 __all__ = [
     "Attention",
+    "AttentionCall",
     "AttentionSupport",
     "Batch",
     "Cache",
+    "Candidates",
     "CarriesFiles",
     "Causal",
     "CausalCached",
     "CheckpointHeader",
+    "Choice",
+    "ChoosesAttention",
     "Decoder",
     "DecoderBlock",
     "DefaultPart",
     "Documents",
     "EncodedConversation",
+    "EveryPart",
     "FirstFrame",
     "FrameTransform",
     "Full",
@@ -72,6 +85,7 @@ __all__ = [
     "MediaLayout",
     "MediaSlot",
     "MediaSpan",
+    "Offer",
     "OwnVideoToken",
     "Peek",
     "Pooling",
@@ -93,4 +107,5 @@ __all__ = [
     "refusal",
     "refuse_differing",
     "refuse_unsupported",
+    "shortfalls",
 ]
