@@ -18,7 +18,7 @@ def blank_record(
     operation: Operation,
     entrant: Entrant,
     mode: Mode,
-    roofline: Roofline,
+    roofline: Roofline | None,
     conditions: Mapping[str, Any],
 ) -> Record:
     """A record without a time.
@@ -27,7 +27,7 @@ def blank_record(
         operation: What is computed.
         entrant: Who computes it, with its verdict.
         mode: How it is timed.
-        roofline: Of the device.
+        roofline: Of the device, None where it was not measured.
         conditions: Of everybody in this mode; the entrant's own are added.
     """
     contender = entrant.contender
@@ -49,7 +49,7 @@ def blank_record(
         flops=operation.work.flops,
         bytes=operation.work.bytes,
         peak_bytes=None,
-        roofline_s=roofline.least_s(operation.work),
+        roofline_s=None if roofline is None else roofline.least_s(operation.work),
         conditions={**conditions, **entrant.conditions},
         oracle=operation.oracle,
     )

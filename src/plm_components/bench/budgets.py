@@ -5,22 +5,28 @@ from __future__ import annotations
 from plm_components.errors import UsageError
 
 
-def read_budget(text: str | float) -> float:
+def read_budget(budget: str | float) -> float:
     """A budget as a fraction.
 
     Raises:
         UsageError: neither a percentage nor a fraction, or a negative one.
     """
     try:
-        budget = float(text[:-1]) / 100 if isinstance(text, str) else float(text)
-        sound = 0 <= budget < 1 and (not isinstance(text, str) or text.endswith("%"))
+        share = _percent(budget) if isinstance(budget, str) else float(budget)
+        sound = 0 <= share < 1
     except (TypeError, ValueError):
         sound = False
     if not sound:
         raise UsageError(
-            f"{text!r} is no budget.",
+            f"{budget!r} is no budget.",
             where="bench.read_budget",
             expected="a percentage like '3%' or '2.5%', or a fraction like 0.03, less than 1",
             fix="write '3%'",
         )
-    return budget
+    return share
+
+
+def _percent(text: str) -> float:
+    if not text.endswith("%"):
+        raise ValueError(text)
+    return float(text[:-1]) / 100

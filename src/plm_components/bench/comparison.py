@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp
-from typing import Literal
+from typing import Any, Literal
 
 from plm_components.bench.interval import Interval, median_interval
 from plm_components.bench.race import block_logs
@@ -55,6 +55,18 @@ class Comparison:
             return "faster"
         within = 1 / allowed <= self.ratio.low and self.ratio.high <= allowed
         return "even" if within else "unclear"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, the finding and the floor included."""
+        return {
+            "finding": self.finding,
+            "ratio": list(self.ratio),
+            "itself": list(self.itself),
+            "floor": self.floor,
+            "budget": self.budget,
+            "alpha": self.alpha,
+            "blocks": self.blocks,
+        }
 
     def __str__(self) -> str:
         low, middle, high = self.ratio

@@ -64,10 +64,7 @@ def write(path: Path, records: Sequence[Record], hardware: Hardware) -> None:
         "benchmarks": [_benchmark(record) for record in records if record.rounds_s],
         "datetime": datetime.now(UTC).isoformat(),
         "version": _LAYOUT,
-        KEY: {
-            "schema": SCHEMA,
-            "untimed": [record_to_plain(record) for record in records if not record.rounds_s],
-        },
+        KEY: _untimed(records),
     }
     try:
         with atomic_file(path, overwrite=True) as staging:
@@ -97,7 +94,7 @@ def read(path: Path) -> Measurements:
             f"The measurements cannot be read: {reason(error)}.",
             where=str(path),
             expected=f"a JSON file of plm bench, or of pytest-benchmark with {KEY} in extra_info",
-            fix="measure again: plm bench SPEC --json FILE writes such a file",
+            fix="measure again: plm bench SPEC --out FILE writes such a file",
         ) from error
 
 
@@ -120,12 +117,31 @@ def machine_info() -> dict[str, Any]:
     }
 
 
-def _benchmark(record: Record) -> dict[str, Any]:
+def add_to(
+    data: dict[str, Any], timed: Sequence[tuple[str, Record]], records: Sequence[Record]
+) -> None:
+    """Adds records to a document that pytest-benchmark is about to write.
+
+    Args:
+        data: The document.
+        timed: Records that are none of its benchmarks yet, each with the test it is from.
+        records: Of which those without a time are added.
+    """
+    data["benchmarks"] += [_benchmark(record, test) for test, record in timed]
+    data[KEY] = _untimed(records)
+
+
+def _untimed(records: Sequence[Record]) -> dict[str, Any]:
+    without = [record_to_plain(record) for record in records if not record.rounds_s]
+    return {"schema": SCHEMA, "untimed": without}
+
+
+def _benchmark(record: Record, where: str = "plm-bench") -> dict[str, Any]:
     name = f"{record.part} {label(record)}"
     return {
         "group": label(record),
         "name": name,
-        "fullname": f"plm-bench::{name}",
+        "fullname": f"{where}::{name}",
         "params": None,
         "param": None,
         "extra_info": {KEY: record_to_plain(record)},

@@ -9,15 +9,15 @@ import torch
 
 from plm_components.bench.blank import blank_record, shared_conditions
 from plm_components.bench.entrant import Entrant, enter, reason
+from plm_components.bench.finish import finished
 from plm_components.bench.operation import Contender, Operation
 from plm_components.bench.pinning import pinned
 from plm_components.bench.record import Mode, Record
 from plm_components.bench.roofline import Roofline, measure_roofline
 from plm_components.bench.rotation import Rotation
 from plm_components.bench.start import Started, start
-from plm_components.bench.sweeps import Rounds, sweep
+from plm_components.bench.sweeps import sweep
 from plm_components.bench.truth import Truths
-from plm_components.bench.verification import timing_fault
 from plm_components.bench.warm_up import MOST_S
 from plm_components.bench.weather import weather
 from plm_components.errors import UsageError
@@ -58,16 +58,43 @@ def measure(
     tell = on_progress or (lambda _: None)
     roofline = roofline or measure_roofline(operation.device, operation.dtype)
     truths = Truths(operation, seed)
-    entrants = []
-    for contender in contenders:
-        tell(f"{operation.name}: {contender.part} at the gate")
-        entrants.append(enter(contender, truths))
+    entrants = _entrants(truths, contenders, tell)
     records: list[Record] = []
     for mode in modes:
         tell(f"{operation.name}: {mode}")
         with torch.no_grad():
             records += Heat(truths, mode, roofline).run(entrants, budget_s)
     return records
+
+
+def examine_all(
+    operation: Operation,
+    contenders: Sequence[Contender],
+    *,
+    modes: Sequence[Mode] | None = None,
+    seed: int | None = None,
+    on_progress: Callable[[str], None] | None = None,
+) -> list[Record]:
+    """The gate alone: the records of ``measure``, none with a time; see there."""
+    modes = _modes(operation, modes)
+    truths = Truths(operation, seed)
+    entrants = _entrants(truths, contenders, on_progress or (lambda _: None))
+    facts = {"seed": truths.seed, "torch": torch.__version__}
+    return [
+        blank_record(operation, entrant, mode, None, facts)
+        for mode in modes
+        for entrant in entrants
+    ]
+
+
+def _entrants(
+    truths: Truths, contenders: Sequence[Contender], tell: Callable[[str], None]
+) -> list[Entrant]:
+    entrants = []
+    for contender in contenders:
+        tell(f"{truths.operation.name}: {contender.part} at the gate")
+        entrants.append(enter(contender, truths))
+    return entrants
 
 
 def _modes(operation: Operation, asked: Sequence[Mode] | None) -> Sequence[Mode]:
@@ -91,8 +118,7 @@ class Heat:
         self._mode = mode
         self._roofline = roofline
         self._seed = truths.seed
-        cold = mode in ("cold", "graph")
-        self._rotation = Rotation(self._operation, truths.seed + 1, cold=cold)
+        self._rotation = Rotation(self._operation, truths.seed + 1, mode)
 
     def run(self, entrants: Sequence[Entrant], budget_s: float) -> list[Record]:
         """A record for each, in order."""
@@ -109,7 +135,14 @@ class Heat:
         for name, entrant in named.items():
             record = blank_record(self._operation, entrant, self._mode, self._roofline, shared)
             if name in started:
-                record = self._finished(record, entrant, started[name], rounds[name])
+                record = finished(
+                    record,
+                    self._operation,
+                    started[name],
+                    rounds[name],
+                    rotation=self._rotation,
+                    roofline=self._roofline,
+                )
             elif name in refused:
                 record = replace(record, refused=refused[name])
             records.append(record)
@@ -133,29 +166,3 @@ class Heat:
             except Exception as error:
                 refused[name] = reason(error)
         return started, refused
-
-    def _finished(
-        self, record: Record, entrant: Entrant, started: Started, rounds: Rounds
-    ) -> Record:
-        """With its times, if nothing is wrong with them."""
-        own = started.conditions
-        if self._operation.device.type == "cuda":
-            own["launch_hidden"] = rounds.hidden / max(1, len(rounds.seconds))
-        record = replace(record, conditions={**record.conditions, **own})
-        fault = self._fault(entrant, started, rounds)
-        if fault is not None and record.verdict is not None:
-            return replace(record, verdict=replace(record.verdict, fault=fault))
-        return replace(record, rounds_s=tuple(rounds.seconds), peak_bytes=started.peak_bytes)
-
-    def _fault(self, entrant: Entrant, started: Started, rounds: Rounds) -> str | None:
-        if rounds.failure is not None:
-            return f"raised while it was timed: {reason(rounds.failure)}"
-        return timing_fault(
-            self._operation,
-            started,
-            rounds.seconds,
-            mode=self._mode,
-            precision=entrant.contender.precision,
-            rotation=self._rotation,
-            roofline=self._roofline,
-        )

@@ -25,12 +25,12 @@ class Rounds:
 
     Args:
         seconds: Of each round, in the order of the blocks.
-        hidden: In how many the launch was hidden.
+        hidden: In how many the launch was hidden, None where nobody looked.
         failure: What it raised; its rounds end there.
     """
 
     seconds: list[float] = field(default_factory=list)
-    hidden: int = 0
+    hidden: int | None = None
     failure: Exception | None = None
 
 
@@ -46,10 +46,10 @@ def sweep(
     """
     rounds = {name: Rounds() for name in lanes}
     chance = np.random.default_rng(fresh_seed())
-    began, blocks = perf_counter(), 0
     for lane in lanes.values():
         lane.begin()
     with _no_collection():
+        began, blocks = perf_counter(), 0
         while blocks < _LEAST_BLOCKS or (
             blocks < _MOST_BLOCKS and perf_counter() - began < budget_s
         ):
@@ -71,7 +71,7 @@ def _run(lane: Lane, rounds: Rounds) -> None:
         rounds.failure = error
         return
     rounds.seconds.append(timing.seconds)
-    rounds.hidden += timing.hidden
+    rounds.hidden = (rounds.hidden or 0) + timing.hidden
 
 
 @contextmanager
