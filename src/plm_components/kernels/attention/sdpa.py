@@ -21,7 +21,6 @@ from plm_components.contracts import (
 from plm_components.kernels.attention.dense import dense_mask
 from plm_components.kernels.attention.heads import check_call, check_heads
 
-
 # as torch.nn.attention.SDPBackend numbers them
 _NAMES = {
     SDPBackend.MATH: "math",
