@@ -185,6 +185,22 @@ def after_the_gate(operation: Operation) -> Function:
     return call
 
 
+def by_version_after_the_gate(operation: Operation) -> Function:
+    """Remembers by address and version, once the gate must be over."""
+    known: dict[Any, Tensor] = {}
+    calls = 0
+
+    def call(x: Tensor, w: Tensor) -> Tensor:
+        nonlocal calls
+        calls += 1
+        key = (x.data_ptr(), x._version)
+        if calls <= 12 or key not in known:
+            known[key] = plain(x, w)
+        return known[key].clone()
+
+    return call
+
+
 def only_this_shape(operation: Operation) -> Function:
     def call(x: Tensor, w: Tensor) -> Tensor:
         out = plain(x, w)

@@ -61,8 +61,8 @@ def _measured(device: torch.device, dtype: torch.dtype, threads: int) -> Rooflin
 
 
 def _byte_rate(device: torch.device) -> float:
-    # four times the last cache each way, and within the memory of a small machine
-    elements = min(4 * last_cache_bytes(device), 1 << 29) // 4
+    # so much more than the last cache that what stays in it does not count
+    elements = min(8 * last_cache_bytes(device), 1 << 30) // 4
     source = torch.ones(elements, device=device)
     target = torch.empty_like(source)
     copied = 2 * source.nbytes / _best_s(lambda: target.copy_(source), device)

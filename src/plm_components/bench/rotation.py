@@ -12,6 +12,7 @@ from plm_components.bench.caches import last_cache_bytes
 from plm_components.bench.call import copied
 from plm_components.bench.memory import identical
 from plm_components.bench.operation import Operation
+from plm_components.bench.record import Mode
 from plm_components.bench.truth import Content, draw
 
 # rotated copies together, as a multiple of the cache they must not fit in
@@ -55,13 +56,14 @@ class Rotation:
     Args:
         operation: Whose inputs.
         seed: Of all contents.
-        cold: As many sets as do not fit the cache together; else one, which the next content is
-            written to just before each call.
+        mode: ``cold`` and ``graph`` have as many sets as do not fit the cache together; others
+            one, which the next content is written to just before each call.
     """
 
-    def __init__(self, operation: Operation, seed: int, *, cold: bool) -> None:
+    def __init__(self, operation: Operation, seed: int, mode: Mode) -> None:
         self._operation = operation
-        self._cold = cold
+        self._mode = mode
+        self._cold = cold = mode in ("cold", "graph")
         self._generator = Generator(operation.device).manual_seed(seed)
         self._pool = [self._drawn() for _ in range(_POOL)]
         self.set_bytes = _nbytes(self._pool[0])
@@ -78,7 +80,11 @@ class Rotation:
         if not self._cold:
             return "other content written to the same place before each call"
         rotated = f"{len(self.sets)} copies of {self.set_bytes / 2**20:.3g} MiB in turn"
-        return f"{rotated}, caches read over before each call" if self._too_small else rotated
+        if not self._too_small:
+            return rotated
+        if self._mode == "graph":
+            return f"{rotated}, which the cache can hold"
+        return f"{rotated}, caches read over before each call"
 
     def take(self, *, fresh: bool) -> InputSet:
         """The next set.
@@ -91,7 +97,7 @@ class Rotation:
         if fresh:
             taken.write(self._drawn())
         elif not self._cold:
-            taken.write(self._next())
+            taken.write(self._after(taken.content))
         if self._too_small or (fresh and self._cold):
             read_over_cache(self._operation.device)
         return taken
@@ -99,7 +105,7 @@ class Rotation:
     def give_back(self, taken: InputSet) -> None:
         """Other content for the next time, so long before it that no cache remembers."""
         if self._cold:
-            taken.write(self._next())
+            taken.write(self._after(taken.content))
 
     def renew(self, chosen: InputSet) -> None:
         """Content that no call has seen, for a set that stays where it is."""
@@ -108,9 +114,9 @@ class Rotation:
     def _drawn(self) -> Content:
         return draw(self._operation, self._generator, "normal")
 
-    def _next(self) -> Content:
-        # one step beyond the turn, or a set would get the same content again and again
-        return self._pool[(self._turn + self._turn // len(self.sets)) % _POOL]
+    def _after(self, content: Content) -> Content:
+        places = [place for place, known in enumerate(self._pool) if known is content]
+        return self._pool[(places[0] + 1) % _POOL if places else 0]
 
 
 def read_over_cache(device: torch.device) -> None:
