@@ -175,3 +175,7 @@ class UsageError(PlmError, ValueError):
 
 class MeasurementError(PlmError, ValueError):
     """A table of measurements that cannot be read or written."""
+
+
+class WrongAnswerError(PlmError, AssertionError):
+    """A kernel that was to be timed gives wrong answers, or a time that cannot be."""

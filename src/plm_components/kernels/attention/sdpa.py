@@ -108,7 +108,7 @@ class SDPAAttention:
 
     def _folded(self, q_BHLh: Tensor) -> Tensor:
         """``(B, H, L, h)`` -> ``(B, G, H/G * L, h)``."""
-        return q_BHLh.unflatten(1, (self.num_kv_heads, -1)).flatten(2, 3)
+        return torch.unflatten(q_BHLh, 1, (self.num_kv_heads, -1)).flatten(2, 3)
 
     def _folded_mask(self, mask: Mask, q_BHLh: Tensor, num_keys: int) -> Tensor | None:
         if isinstance(mask, Full):
