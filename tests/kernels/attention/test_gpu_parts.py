@@ -12,6 +12,7 @@ from attention_cases import CASES, HEADS, inputs, oracle
 from stand_ins import install
 from torch import Tensor
 
+from plm_components.bench.operations.attention_truth import gradient_rounding
 from plm_components.contracts import Causal, CausalCached, Documents, Full
 from plm_components.errors import ShapeError, UnavailableError, UnsupportedError
 from plm_components.kernels.attention.flash_attn import FlashAttnAttention
@@ -306,7 +307,7 @@ def test_on_a_gpu_gradients_within_twice_the_oracles_error(name: str, case: str)
     def gradients(function: Callable[..., Tensor]) -> tuple[Tensor, ...]:
         return torch.autograd.grad((function(*tensors, mask) * weights).sum(), tensors)
 
-    rounding = score_rounding(*(tensor.detach() for tensor in tensors[:2]))
+    rounding = gradient_rounding(*(tensor.detach() for tensor in tensors))
     for got, exact, plain in zip(
         gradients(NAMES[name][1](4, 2, 64)),
         gradients(attention_oracle),
