@@ -142,10 +142,9 @@ def _kernels_for(q: Tensor, options: dict[str, Any]) -> AbstractContextManager[o
         return nullcontext()
     others = [SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
     if torch.compiler.is_compiling():
-        # what the process allows is not asked within a graph
+        # within a graph it cannot be asked what the process allows
         return sdpa_kernel(others)
-    asked = (
-        torch.backends.cuda.mem_efficient_sdp_enabled(),
-        torch.backends.cuda.math_sdp_enabled(),
-    )
-    return sdpa_kernel([kernel for kernel, on in zip(others, asked, strict=True) if on])
+    # their questions are untyped
+    cuda: Any = torch.backends.cuda
+    allows = (cuda.mem_efficient_sdp_enabled(), cuda.math_sdp_enabled())
+    return sdpa_kernel([kernel for kernel, on in zip(others, allows, strict=True) if on])
