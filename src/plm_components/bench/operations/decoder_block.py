@@ -17,6 +17,7 @@ from plm_components.bench.operations.attention_truth import (
 )
 from plm_components.bench.operations.block_surroundings import BlockSizes, BlockSurroundings
 from plm_components.bench.operations.masks import visible_pairs
+from plm_components.bench.operations.rounding import sum_rounding
 from plm_components.bench.operations.stimuli import drawn
 from plm_components.contracts import AttentionSupport, CausalCached, Mask
 from plm_components.decoder_blocks.prenorm_gqa_swiglu import PrenormGQASwiGLUBlock
@@ -86,6 +87,7 @@ def decoder_block(
         plain=lambda x: surroundings.run(truth(dtype), x),
         backward=backward,
         differentiable=(0,),
+        rounding=lambda x: sum_rounding(max(sizes.dim, sizes.ffn_dim)),
         trials=trials,
         oracle=ORACLE,
     )
