@@ -98,7 +98,8 @@ class SDPAAttention:
         options = {
             "attn_mask": None if allowed is None else allowed[:, None],
             "is_causal": isinstance(mask, Causal),
-            "enable_gqa": self.num_heads != self.num_kv_heads,
+            # under torch.compile the comparison is symbolic, and only a bool is taken
+            "enable_gqa": bool(self.num_heads != self.num_kv_heads),
         }
         if not options["enable_gqa"] or q_BHLh.device.type != "cuda":
             return q_BHLh, options
