@@ -33,7 +33,7 @@ from plm_components.checkpoints import (
 from plm_components.spec import load_spec, resolve, spec_folder, spec_name
 from plm_components.untrusted import expanded
 from plm_components.variant import Variant, directory_path, require_path
-from plm_components.zoo import Zoo
+from plm_components.zoo import OURS, Zoo
 
 
 def assemble(
@@ -164,8 +164,8 @@ def load(
     require_path(path)
     published = read_published(path)
     if published is not None:
-        edited = replace(published, spec=load_spec(published.spec, overrides))
         parts = zoo_with(zoo, plugins)
+        edited = replace(published, spec=load_spec(published.spec, overrides, zoo=parts, by=OURS))
         return Variant(*assemble_published(edited, device, dtype, parts, verify))
     directory = expanded(path)
     text = read_lock_text(directory)

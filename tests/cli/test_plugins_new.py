@@ -138,6 +138,12 @@ def test_validate_as_one_document(plm) -> None:
     assert validate("pooling/mean").ok
 
 
+def test_validate_on_a_device_that_is_not_there(plm) -> None:
+    outcome = plm("plugins", "validate", "pooling/mean", "--device", "meta")
+    assert outcome.code == 2
+    assert outcome.err.startswith("The checks cannot run on 'meta': ")
+
+
 def test_validate_of_nothing(plm) -> None:
     outcome = plm("plugins", "validate", "plm-no-such")
     assert outcome.code == 1

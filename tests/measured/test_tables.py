@@ -180,7 +180,7 @@ def test_threads_are_part_of_a_processor() -> None:
 
 
 def test_shipped_tables_can_be_read_and_name_their_file() -> None:
-    from plm_components.measured.shipped import every_table
+    from plm_components.measured.shipped_tables import every_table
 
     for table in every_table():
         assert shipped(table.machine), table.machine

@@ -95,3 +95,23 @@ def test_loading_the_plugin_imports_nothing_heavy() -> None:
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = "['plm_components', 'plm_components.testing', 'plm_components.testing.outcome',"
     assert out.stdout.strip() == f"[] {loaded} 'plm_components.testing.plugin']"
+
+
+def test_another_device_is_named_and_asked_for_by_an_option(run) -> None:
+    result = run("--plm-conformance", "pooling/mean", "--plm-device", "meta")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*The checks cannot run on 'meta': *"])
+    result = run("--plm-conformance", "pooling/mean", "--plm-device", "cpu", "-k", "loads")
+    result.assert_outcomes(passed=1, deselected=11)
+    result.stdout.fnmatch_lines(["plm-conformance checked by contract: pooling 1 on cpu"])
+
+
+def test_a_plugins_own_test_runs_where_the_option_says(pytester: pytest.Pytester, run) -> None:
+    pytester.makeconftest("import torch._lazy.ts_backend as lazy\nlazy.init()\n")
+    path = pytester.makepyfile(
+        test_mine="from plm_components.testing import conformance_test\n"
+        "test_conformance = conformance_test('pooling/mean', 'video_sampler/fps')\n"
+    )
+    result = run("--plm-device", "lazy", "-k", "deterministic", "-rs", str(path))
+    result.assert_outcomes(passed=1, skipped=1)
+    result.stdout.fnmatch_lines(["*a video_sampler runs on the cpu, wherever the model is*"])

@@ -16,7 +16,7 @@ from plm_components.checkpoints import LOCK_FILE, read_lock_text, read_published
 from plm_components.errors import UsageError
 from plm_components.spec import load_spec, resolve, spec_folder, spec_name
 from plm_components.untrusted import expanded
-from plm_components.zoo import NOT_STATED, Zoo
+from plm_components.zoo import NOT_STATED, OURS, Zoo
 
 # as licences call themselves: CC-BY-NC-4.0, PolyForm-Noncommercial-1.0.0
 _NON_COMMERCIAL = re.compile(r"non-?\s?commercial|(?<![a-z])nc(?![a-z])", re.IGNORECASE)
@@ -115,7 +115,8 @@ def licenses(
         )
     published = read_published(directory)
     if published is not None:
-        return licenses(published.spec, zoo=zoo, plugins=plugins)
+        where_from = zoo_with(zoo, plugins)
+        return licenses(load_spec(published.spec, zoo=where_from, by=OURS), zoo=where_from)
     return _licenses_of(Lock.from_json(read_lock_text(directory), where=str(directory / LOCK_FILE)))
 
 

@@ -88,6 +88,10 @@ class Price:
         whole = {stage.stage for stage in before} == {"encode", "project", "prefill"}
         return sum(stage.total_s for stage in before) if whole else None
 
+    def of(self, use: Use) -> tuple[Priced, StagePrice]:
+        """One of its operations, and the stage that it belongs to."""
+        return next((one, stage) for stage in self.stages for one in stage.priced if one.use is use)
+
     def share(self, stage: StagePrice) -> float | None:
         """Of the time to the first token; None for decoding, or where that is not known."""
         whole = self.first_token_s

@@ -20,12 +20,12 @@ from plm_components.checkpoints.plm_facts import (
 )
 from plm_components.errors import Fault
 from plm_components.spec import Part, SpecTree
+from plm_components.zoo import OURS
 
 ExportFormat: TypeAlias = Literal["hf", "original"]
 
 FORMATS: dict[str, str] = {"hf": "transformers' PerceptionLM", "original": "PerceptionLM's own"}
 
-_OURS = "plm-components"
 _PE_NORM_EPS = 1e-5
 _ROPE_POSITIONS = 8192
 _KEEP = "variant.save(directory) keeps it in our own format"
@@ -67,7 +67,7 @@ def _foreign_parts(tree: SpecTree, format: str) -> Iterator[Fault]:
 
 
 def _is_one_of(part: Part, names: tuple[str, ...]) -> bool:
-    return part.entry.name in names and part.entry.provider.answers_to(_OURS)
+    return part.entry.name in names and part.entry.provider.answers_to(OURS)
 
 
 def _unknown_to_both(facts: PLMFacts) -> Iterator[Fault]:

@@ -14,6 +14,7 @@ from plm_components.demo.scenes import DrawnMedium, draw_image, draw_video, requ
 from plm_components.demo.sheet import Exchange, Frame, Story, draw_sheet
 from plm_components.opening import assemble
 from plm_components.variant import Variant
+from plm_components.zoo import OURS
 
 _NUM_QUESTIONS = 4
 
@@ -60,8 +61,9 @@ def run_demo(
     stream = sys.stdout if to is None else to
     require_seed(seed)
     require_ours(out)
-    # first, so that weights that are missing leave no half-filled folder behind
-    variant = assemble("plm-tiny") if variant is None else variant
+    # first, so that weights that are missing leave no half-filled folder behind; a plugin may ship
+    # a spec of the same name
+    variant = assemble(f"{OURS}:plm-tiny") if variant is None else variant
     out.mkdir(parents=True, exist_ok=True)
     image = draw_image(seed, out, _NUM_QUESTIONS)
     video = draw_video(seed, out, _NUM_QUESTIONS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from plm_components.doctor.finding import Finding
-from plm_components.doctor.measurements import measured_tables, untested_parts
+from plm_components.doctor.measurements import measurements
 from plm_components.doctor.parts import first_of, unusable_parts
 from plm_components.doctor.plugins import misnamed, plugin_finding
 from plm_components.doctor.probes import Probe
@@ -36,8 +36,7 @@ def zoo_findings(torch: Probe) -> list[Finding]:
     return [
         _parts(zoo),
         *unusable_parts(parts, torch),
-        *untested_parts(parts, torch),
-        measured_tables(torch),
+        *measurements(parts, torch),
         *plugins,
         *misnamed(zoo),
     ]

@@ -15,23 +15,48 @@ if TYPE_CHECKING:
 _MEASURE = "plm bench SPEC --tune FILE, then attention: {type: auto, table: FILE}"
 
 
-def untested_parts(parts: Iterable[Entry], torch: Probe) -> Iterator[Finding]:
-    """One line for the parts whose device is here, and which no table has on it.
+def measurements(parts: Iterable[Entry], torch: Probe) -> Iterator[Finding]:
+    """Which shipped tables are of this hardware, and which parts none of them has on it.
 
     Args:
         parts: Of the zoo.
         torch: How importing torch went; where it failed, nobody knows the devices.
     """
-    # here, not above: the doctor runs where the zoo cannot be imported
+    # here, not above: the doctor runs where the package is half installed
+    from plm_components.errors import MeasurementError
+
+    devices = _devices(torch)
+    try:
+        yield _tables(devices)
+        if torch.state == "ok":
+            yield from _untested(parts, torch, devices)
+    except MeasurementError as error:
+        fix = "pip install --force-reinstall plm-components"
+        yield Finding("measured", "broken", f"{error.where}: {error.what}", fix, error=str(error))
+
+
+def _tables(devices: frozenset[tuple[str, str]]) -> Finding:
+    from plm_components.measured import every_table
+
+    machines = [table.machine for table in every_table()]
+    here = [str(one) for one in machines if (one.device, one.name) in devices]
+    if here:
+        return Finding("measured", "ok", f"attention: auto has times of {first_of(here)}")
+    names = ", ".join(sorted(name for _, name in devices))
+    return Finding("measured", "absent", f"no table that ships is of {names}", _MEASURE)
+
+
+def _untested(
+    parts: Iterable[Entry], torch: Probe, devices: frozenset[tuple[str, str]]
+) -> Iterator[Finding]:
+    """One line for all parts whose device is here."""
     from plm_components.measured import was_tested
     from plm_components.zoo.requirements import unresolved_devices
 
-    devices = _devices(torch)
     untested = [
         entry.address
         for entry in parts
-        if torch.state == "ok"
-        and unresolved_devices(entry.component.requires) is not None
+        if unresolved_devices(entry.component.requires) is not None
         and obstacle(entry, torch) is None
         and not was_tested(
             entry.address, entry.provider.distribution, entry.provider.edition, devices
@@ -40,23 +65,6 @@ def untested_parts(parts: Iterable[Entry], torch: Probe) -> Iterator[Finding]:
     if untested:
         detail = f"no test has run {'it' if len(untested) == 1 else 'them'} on this hardware"
         yield Finding(first_of(untested), "untested", detail, _MEASURE)
-
-
-def measured_tables(torch: Probe) -> Finding:
-    """Which of the shipped tables are of this machine's devices.
-
-    Args:
-        torch: How importing torch went; where it failed, its own list of devices is missing.
-    """
-    from plm_components.measured import every_table
-
-    devices = _devices(torch)
-    machines = [table.machine for table in every_table()]
-    here = [str(one) for one in machines if (one.device, one.name) in devices]
-    if here:
-        return Finding("measured", "ok", f"attention: auto has times of {first_of(here)}")
-    names = ", ".join(sorted(name for _, name in devices))
-    return Finding("measured", "absent", f"no table that ships is of {names}", _MEASURE)
 
 
 def _devices(torch: Probe) -> frozenset[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 from plm_components.measured.files import read_table, write_table
 from plm_components.measured.here import devices_here, processor_name
-from plm_components.measured.shipped import every_table, shipped, was_tested
+from plm_components.measured.shipped_tables import every_table, shipped, was_tested
 from plm_components.measured.table import Machine, Row, Table
 
 __all__ = [

@@ -11,10 +11,11 @@ from plm_components.errors import SpecError, UsageError
 from plm_components.spec.files import Origin, base_origin, origin_of, read_origin
 from plm_components.spec.interpolate import interpolate
 from plm_components.spec.layout import SPEC_SLOTS, SPEC_VERSION, TOP_KEYS
+from plm_components.spec.meant import as_meant
 from plm_components.spec.merge import merge, overrides_tree
 from plm_components.spec.plain import plain
 from plm_components.untrusted import expanded
-from plm_components.zoo import Zoo
+from plm_components.zoo import Zoo, default_zoo
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -25,7 +26,11 @@ MAX_BASES = 16
 
 
 def load_spec(
-    source: Source, overrides: Sequence[str] = (), *, zoo: Zoo | None = None
+    source: Source,
+    overrides: Sequence[str] = (),
+    *,
+    zoo: Zoo | None = None,
+    by: str | None = None,
 ) -> dict[str, Any]:
     """Reads a spec; runs nothing and imports no component.
 
@@ -34,10 +39,12 @@ def load_spec(
             OmegaConf ``DictConfig``.
         overrides: Dotlist edits, ``projector.pool=4``.
         zoo: Whose plugins may ship specs; the default zoo if None.
+        by: The distribution that wrote the mapping; None for a user's.
 
     Returns:
         Plain data: bases composed, overrides applied, references replaced, slots in order and
-        each a mapping with ``type``. Whether parts and options exist is ``resolve``'s to say.
+        each a mapping with ``type``. A name that several have is qualified where a distribution
+        wrote it. Whether parts and options exist is ``resolve``'s to say.
 
     Raises:
         SpecError: with every fault found.
@@ -49,7 +56,7 @@ def load_spec(
     if not isinstance(overrides, Iterable):
         raise _no_list(f"{overrides!r}", "leave overrides out, or overrides=['projector.pool=4']")
     delta = overrides_tree(overrides)
-    tree = merge(_composed(source, zoo), delta)
+    tree = merge(_composed(source, zoo, by), delta)
     _check_version(tree, "overrides")
     return _ordered(interpolate(tree))
 
@@ -75,13 +82,13 @@ def spec_folder(source: Source) -> Path | None:
     return None
 
 
-def _composed(source: Source, zoo: Zoo | None) -> dict[str, Any]:
+def _composed(source: Source, zoo: Zoo | None, by: str | None) -> dict[str, Any]:
     """Base below delta, down the chain; a circle is told with its members."""
     if isinstance(source, str | Path):
         origin = origin_of(source, zoo)
         tree = read_origin(origin)
     else:
-        origin = Origin("this mapping", None)
+        origin = Origin("this mapping", None, by)
         tree = _from_mapping(source)
     chain = [origin]
     layers = [_layer(tree, origin)]
@@ -91,8 +98,11 @@ def _composed(source: Source, zoo: Zoo | None) -> dict[str, Any]:
         _refuse_endless(chain)
         layers.append(_layer(read_origin(origin), origin))
     composed: dict[str, Any] = {}
-    for layer in reversed(layers):
+    for layer, whose in zip(reversed(layers), reversed(chain), strict=True):
         composed = merge(composed, layer)
+        if whose.by is not None:
+            # before a user's words are laid over it
+            composed = as_meant(composed, whose.by, zoo or default_zoo())
     return composed
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from plm_components.errors import DuplicateComponentError, SpecError
 from plm_components.spec.read import MAX_BYTES, parse_yaml
-from plm_components.zoo import Provider, SpecFile, Zoo, default_zoo
+from plm_components.zoo import OURS, Provider, SpecFile, Zoo, default_zoo
 from plm_components.zoo.suggest import did_you_mean
 
 _SHIPPED = Path(__file__).parent.parent / "specs"
-_OURS = "plm-components"
 
 
 @dataclass(frozen=True)
@@ -22,10 +21,12 @@ class Origin:
     Args:
         label: How errors call it.
         file: Its file, resolved; None for a mapping.
+        by: The distribution that ships it; None for a user's.
     """
 
     label: str = field(compare=False)
     file: Path | None
+    by: str | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         return self.label
@@ -55,6 +56,8 @@ def origin_of(source: str | Path, zoo: Zoo | None = None) -> Origin:
 def base_origin(base: Any, child: Origin, zoo: Zoo | None = None) -> Origin:
     """The place ``base:`` means: a name, or a path from the file that says it.
 
+    In a spec that a distribution ships, a name that several ship is its own, or else ours.
+
     Raises:
         SpecError: it is no text, an unknown name, or a path that does not begin as one.
         DuplicateComponentError: several ship it.
@@ -69,9 +72,9 @@ def base_origin(base: Any, child: Origin, zoo: Zoo | None = None) -> Origin:
         )
     if base.startswith(("./", "../", "/")):
         folder = child.file.parent if child.file is not None else Path()
-        return _file_origin(folder / base, base)
+        return replace(_file_origin(folder / base, base), by=child.by)
     otherwise = f"a path that begins with ./ ../ or /, such as ./{base}"
-    return _named_origin(base, zoo, where, otherwise)
+    return _named_origin(base, zoo, where, otherwise, by=child.by)
 
 
 def read_origin(origin: Origin) -> Any:
@@ -95,12 +98,16 @@ def _file_origin(path: Path, label: str) -> Origin:
         raise _unreadable(label, str(error), "name a YAML file") from None
 
 
-def _named_origin(name: str, zoo: Zoo | None, where: str, otherwise: str) -> Origin:
+def _named_origin(
+    name: str, zoo: Zoo | None, where: str, otherwise: str, *, by: str | None = None
+) -> Origin:
     specs = [*_ours(), *(zoo or default_zoo()).specs]
     distribution, _, short = name.rpartition(":")
     found = [spec for spec in specs if spec.name == short]
     if distribution:
-        found = [spec for spec in found if spec.provider.answers_to(distribution)]
+        found = _of(distribution, found)
+    if len(found) > 1 and by is not None:
+        found = _of(by, found) or _of(OURS, found) or found
     if len(found) > 1:
         raise _several(name, found, where)
     if not found:
@@ -111,18 +118,22 @@ def _named_origin(name: str, zoo: Zoo | None, where: str, otherwise: str) -> Ori
             expected=f"one of: {', '.join(names)}; or {otherwise}",
             fix=did_you_mean(name, names) or "choose one of these, or write the path of a file",
         )
-    return Origin(name, found[0].file)
+    return Origin(name, found[0].file, found[0].provider.distribution)
+
+
+def _of(distribution: str, specs: list[SpecFile]) -> list[SpecFile]:
+    return [spec for spec in specs if spec.provider.answers_to(distribution)]
 
 
 def _ours() -> list[SpecFile]:
     from plm_components import __version__
 
-    provider = Provider(_OURS, __version__)
+    provider = Provider(OURS, __version__)
     return [SpecFile(_SHIPPED / f"{name}.yaml", provider) for name in shipped_specs()]
 
 
 def _spelling(spec: SpecFile) -> str:
-    return spec.name if spec.provider.distribution == _OURS else spec.qualified
+    return spec.name if spec.provider.distribution == OURS else spec.qualified
 
 
 def _several(name: str, found: list[SpecFile], where: str) -> DuplicateComponentError:

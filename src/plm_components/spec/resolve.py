@@ -15,6 +15,7 @@ from plm_components.spec.layout import (
     SPEC_VERSION,
     TOP_KEYS,
 )
+from plm_components.spec.meant import default_as_meant, part_as_meant
 from plm_components.spec.offers import candidates_of
 from plm_components.spec.option_types import Mismatch, shaped, type_text, value_fault
 from plm_components.spec.plain import join, plain
@@ -65,7 +66,12 @@ def resolve(spec: Source, zoo: Zoo | None = None, *, name: str | None = None) ->
 
 
 def resolve_part(
-    kind: str, value: str | Mapping[str, Any], zoo: Zoo | None = None, *, path: str
+    kind: str,
+    value: str | Mapping[str, Any],
+    zoo: Zoo | None = None,
+    *,
+    path: str,
+    by: str | None = None,
 ) -> Part:
     """One part by itself, as a slot of a spec would hold it.
 
@@ -74,13 +80,16 @@ def resolve_part(
         value: The slot's value: a name, or ``type`` and options.
         zoo: Where parts are looked up; the default zoo if None.
         path: What to call the slot.
+        by: The distribution that wrote the value; None for a user's.
 
     Raises:
         SpecError: with all faults, each with its path.
     """
     need = Slot(path, kind, None, repeated=False, optional=False)
-    resolver = _Resolver(zoo or default_zoo())
+    zoo = zoo or default_zoo()
+    resolver = _Resolver(zoo)
     given = interpolate(plain({"part": value}, path))["part"]
+    given = given if by is None else part_as_meant(kind, given, by, zoo)
     part, _ = resolver.slot(need, given, path, 0)
     if part is None or resolver.faults:
         raise SpecError.of(resolver.faults)
@@ -130,12 +139,14 @@ class _Resolver:
             for name, annotation in given.items()
         }
 
-    def slot(self, slot: Slot, value: Any, path: str, depth: int) -> tuple[Part | None, Any]:
-        """The part of one slot, and how a canonical spec writes it."""
+    def slot(
+        self, slot: Slot, value: Any, path: str, depth: int, by: str | None = None
+    ) -> tuple[Part | None, Any]:
+        """The part of one slot, and how a canonical spec writes it; ``by`` declared its default."""
         if isinstance(value, str):
             value = {"type": value}
         if value is None and slot.default is not None and not slot.optional:
-            value = {"type": slot.default}
+            value = {}
         if value is None:
             if not slot.optional:
                 self._note_empty(slot, path)
@@ -148,7 +159,8 @@ class _Resolver:
                 f"write {path}: {{type: ...}}",
             )
             return None, None
-        value = {"type": slot.default, **value} if slot.default else value
+        if slot.default:
+            value = {"type": default_as_meant(slot, by, self._zoo), **value}
         entry = self._entry(slot, value, path)
         loaded = self._load(entry, path, depth) if entry is not None else None
         if entry is None or loaded is None:
@@ -212,8 +224,10 @@ class _Resolver:
         options, written = self._options(value, signature, entry, path)
         children: dict[str, Part] = {}
         for name, inner in signature.slots.items():
-            given = value.get(name, inner.default)
-            child, child_written = self.slot(inner, given, join(path, name), depth + 1)
+            silent: dict[str, Any] | None = {} if inner.default else None
+            given = value.get(name, silent)
+            author = entry.provider.distribution
+            child, child_written = self.slot(inner, given, join(path, name), depth + 1, author)
             written[name] = child_written
             if child is not None:
                 children[name] = child

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,18 +33,22 @@ class ConformanceItem(pytest.Item):
         return Path(_HEADING), None, self.name
 
 
-def items_of(session: pytest.Session, entries: Sequence[Entry], zoo: Zoo) -> list[ConformanceItem]:
+def items_of(
+    session: pytest.Session, entries: Sequence[Entry], zoo: Zoo, device: str
+) -> list[ConformanceItem]:
     """One item a check of each example of each entry."""
     return [
         ConformanceItem.from_parent(
             session, name=trial_id(one), nodeid=f"{_HEADING}::{trial_id(one)}", trial=one
         )
-        for one in _trials(entries, zoo)
+        for one in _trials(entries, zoo, device)
     ]
 
 
-def conformance_test(*names: str, zoo: Zoo | None = None) -> Callable[[Trial | Entry], None]:
+def conformance_test(*names: str, zoo: Zoo | None = None) -> Callable[..., None]:
     """A parametrized test over everything these names mean, for a plugin's own tests.
+
+    It runs where ``--plm-device`` says.
 
     .. code-block:: python
 
@@ -57,12 +62,14 @@ def conformance_test(*names: str, zoo: Zoo | None = None) -> Callable[[Trial | E
     return parametrized(list(_trials(chosen, zoo)))
 
 
-def parametrized(chosen: Sequence[Trial | Entry]) -> Callable[[Trial | Entry], None]:
+def parametrized(chosen: Sequence[Trial | Entry]) -> Callable[..., None]:
     """A test with one parameter set a trial."""
 
     @pytest.mark.parametrize("trial", [pytest.param(one, id=trial_id(one)) for one in chosen])
-    def test_conformance(trial: Trial | Entry) -> None:
-        report(trial)
+    def test_conformance(trial: Trial | Entry, request: pytest.FixtureRequest) -> None:
+        # the option is unknown where our plugin is switched off
+        device = request.config.getoption("--plm-device", default="cpu")
+        report(replace(trial, device=device) if isinstance(trial, Trial) else trial)
 
     return test_conformance
 
@@ -95,9 +102,10 @@ def trial_id(trial: Trial | Entry) -> str:
     return trial.id if isinstance(trial, Trial) else f"{trial.address}-not_tried"
 
 
-def _trials(entries: Sequence[Entry], zoo: Zoo) -> Iterator[Trial | Entry]:
+def _trials(entries: Sequence[Entry], zoo: Zoo, device: str = "cpu") -> Iterator[Trial | Entry]:
     for entry in entries:
-        found = list(trials(entry, zoo=zoo)) if entry.status == "available" else []
+        tried = entry.status == "available"
+        found = list(trials(entry, zoo=zoo, device=device)) if tried else []
         yield from found
         if not found:
             yield entry

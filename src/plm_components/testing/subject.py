@@ -7,9 +7,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
+from torch import nn
 
 from plm_components.assembly.build import PartBuilder, placed
+from plm_components.assembly.examination import with_nested
 from plm_components.assembly.wiring import Surroundings
+from plm_components.contracts import AttentionSupport
 from plm_components.errors import PlmError, SpecError, UnavailableError
 from plm_components.spec import Part, PartSignature, resolve_part, signature_of
 from plm_components.testing.cases import SMALL_WIRING, Case
@@ -35,12 +38,14 @@ class Subject:
         cls: Its class.
         case: The example.
         zoo: Where it and its nested parts are looked up.
+        device: Where it runs.
     """
 
     entry: Entry
     cls: type[Any]
     case: Case
     zoo: Zoo = field(repr=False)
+    device: str = "cpu"
 
     @property
     def kind(self) -> str:
@@ -57,33 +62,71 @@ class Subject:
         values = {**SMALL_WIRING, **self.case.wired, **instead}
         return {name: values[name] for name in KINDS[self.kind].wired}
 
-    def build(self, *, device: str = "cpu", **wired: Any) -> Any:
-        """A fresh part, nested parts included; wired arguments may be given.
+    def build(self, *, device: str | None = None, **wired: Any) -> Any:
+        """A fresh part, nested parts included.
+
+        It is built on the CPU and moved, as the assembler does with fresh weights.
+
+        Args:
+            device: The subject's own by default; ``"meta"`` builds it there.
+            **wired: Wired arguments other than the kit's small ones.
 
         Raises:
-            CannotBuildError: it does not build on the CPU.
-            NotApplicable: this machine lacks something it needs.
+            CannotBuildError: it does not build on the CPU, or cannot be moved.
+            NotApplicable: this machine lacks something it needs, or a part nested in it does not
+                run on the device.
         """
         try:
-            with placed(device, torch.float32):
-                return PartBuilder({}).build(self._part(), _around(self.wired(**wired)))
+            part = self._part()
+            if device == "meta":
+                return self._built(part, "meta", wired)
+            _refuse_elsewhere(part, self.device)
+            return _moved(self._built(part, "cpu", wired), device or self.device)
+        except NotApplicable:
+            raise
         except UnavailableError as error:
             raise NotApplicable(error.what) from error
         except Exception as error:
-            if device != "cpu":
-                self.build(**wired)  # builds there: then the device is to blame
+            if device == "meta":
+                self.build(device="cpu", **wired)  # builds there: then meta is to blame
                 raise
             raise CannotBuildError(_why(error)) from error
 
     def build_random(self, *, seed: int = 0) -> Any:
         """A fresh module in evaluation mode, weights from its own ``init_weights``."""
-        part = self.build()
+        part = self.build(device="cpu")
         part.init_weights(torch.Generator().manual_seed(seed))
-        return part.eval()
+        return _moved(part, self.device).eval()
 
     def _part(self) -> Part:
-        value = {"type": self.entry.qualified, **self.case.options}
-        return resolve_part(self.kind, value, self.zoo, path=self.entry.address)
+        # its package wrote the example: a name in it that several have means its own, or ours
+        value, author = {"type": self.entry.qualified, **self.case.options}, self.entry.provider
+        return resolve_part(
+            self.kind, value, self.zoo, path=self.entry.address, by=author.distribution
+        )
+
+    def _built(self, part: Part, device: str, wired: dict[str, Any]) -> Any:
+        with placed(device, torch.float32):
+            return PartBuilder({}).build(part, _around(self.wired(**wired)))
+
+
+def elsewhere(support: AttentionSupport, device: str) -> str:
+    """Why nothing is asked of a kernel on a device that it does not declare."""
+    return f"runs on {', '.join(sorted(support.devices))}, not on the {device} of these checks"
+
+
+def _refuse_elsewhere(part: Part, device: str) -> None:
+    """A block on another device's attention has nothing to answer there."""
+    for nested in list(with_nested(part))[1:]:
+        support = getattr(nested.cls, "support", None)
+        if not isinstance(support, AttentionSupport):
+            continue
+        if torch.device(device).type not in support.devices:
+            raise NotApplicable(f"{nested.entry.address} in it {elsewhere(support, device)}")
+
+
+def _moved(part: Any, device: str) -> Any:
+    return part.to(device) if isinstance(part, nn.Module) else part
 
 
 def _around(wired: dict[str, Any]) -> Surroundings:

@@ -13,11 +13,12 @@ import torch
 
 from plm_components.errors import PluginError, UnavailableError, UnsupportedError, UsageError
 from plm_components.testing.cases import Case, cases_of
+from plm_components.testing.devices import ON_DEVICE, full_precision, seeded, usable_device
 from plm_components.testing.outcome import Broken, CheckResult, NotApplicable, Outcome
 from plm_components.testing.roster import Check, checks_for
 from plm_components.testing.subject import Subject
 from plm_components.zoo import Component, Entry, Zoo, default_zoo
-from plm_components.zoo.requirements import unresolved_devices
+from plm_components.zoo.requirements import required_devices, unresolved_devices
 
 _HERE = str(Path(__file__).parent)
 
@@ -31,12 +32,14 @@ class Trial:
         case: The example.
         check: The check.
         zoo: Where the part and those nested in it are looked up.
+        device: Where it runs.
     """
 
     entry: Entry
     case: Case
     check: Check
     zoo: Zoo = field(repr=False)
+    device: str = "cpu"
 
     @property
     def id(self) -> str:
@@ -45,13 +48,14 @@ class Trial:
 
     def run(self) -> CheckResult:
         """The verdict; never raises for what the part does."""
-        with torch.random.fork_rng(devices=[]), torch.no_grad():
-            torch.manual_seed(0)
+        with seeded(self.device), full_precision(), torch.no_grad():
             outcome, detail = _run(self)
         return CheckResult(self.check.name, self.check.promise, self.case.name, outcome, detail)
 
 
 def _run(trial: Trial) -> tuple[Outcome, str]:
+    if trial.device != "cpu" and trial.entry.kind not in ON_DEVICE:
+        return "skipped", f"a {trial.entry.kind} runs on the cpu, wherever the model is"
     try:
         cls = trial.entry.load()
     except UnavailableError as error:
@@ -61,7 +65,8 @@ def _run(trial: Trial) -> tuple[Outcome, str]:
         if trial.check.name == "loads":
             return "failed", str(error)
         return "skipped", "it cannot be loaded: see loads"
-    return _verdict(trial.check, Subject(trial.entry, cls, trial.case, trial.zoo))
+    subject = Subject(trial.entry, cls, trial.case, trial.zoo, trial.device)
+    return _verdict(trial.check, subject)
 
 
 def _verdict(check: Check, subject: Subject) -> tuple[Outcome, str]:
@@ -72,17 +77,19 @@ def _verdict(check: Check, subject: Subject) -> tuple[Outcome, str]:
     except NotApplicable as reason:
         return "skipped", str(reason)
     except Exception as error:
-        elsewhere = _elsewhere(subject.entry, error)
+        elsewhere = _elsewhere(subject, error)
         return ("skipped", elsewhere) if elsewhere else ("failed", _raised(error))
     return "passed", ""
 
 
-def _elsewhere(entry: Entry, error: Exception) -> str | None:
+def _elsewhere(subject: Subject, error: Exception) -> str | None:
     """Why nothing can be asked here of a part that runs on another device than these checks."""
-    devices = unresolved_devices(entry.component.requires)
-    if devices is None or not isinstance(error, UnsupportedError):
+    requires = subject.entry.component.requires
+    here = torch.device(subject.device).type
+    if not isinstance(error, UnsupportedError) or here in required_devices(requires):
         return None
-    return f"{devices}, and these checks run on the cpu: {error.what}"
+    devices = unresolved_devices(requires)
+    return devices and f"{devices}, and these checks run on the {here}: {error.what}"
 
 
 def _raised(error: Exception) -> str:
@@ -100,6 +107,7 @@ def trials(
     kind: str | None = None,
     zoo: Zoo | None = None,
     only: str | None = None,
+    device: str = "cpu",
 ) -> Iterator[Trial]:
     """Every check of every example of a part.
 
@@ -109,11 +117,12 @@ def trials(
         kind: Needed for a class.
         zoo: Where nested parts are looked up; the default zoo.
         only: Name of a single check.
+        device: Where the checks run (``cuda``). Stimuli are the same on every device.
 
     Raises:
-        UsageError: a class without its kind, or a check that does not exist.
+        UsageError: a class without its kind, or a check or a device that does not exist.
     """
-    zoo = zoo or default_zoo()
+    zoo, device = zoo or default_zoo(), usable_device(device)
     if not isinstance(part, Entry):
         part, zoo = _entered(part, kind, zoo)
     checks = [one for one in checks_for(part.kind) if only in (None, one.name)]
@@ -122,7 +131,7 @@ def trials(
         raise _usage(f"There is no check {only!r} of a {part.kind}.", f"one of: {names}")
     for case in _cases(part, cases):
         for one in checks:
-            yield Trial(part, case, one, zoo)
+            yield Trial(part, case, one, zoo, device)
 
 
 def conformance(
@@ -132,6 +141,7 @@ def conformance(
     kind: str | None = None,
     zoo: Zoo | None = None,
     only: str | None = None,
+    device: str = "cpu",
 ) -> list[CheckResult]:
     """Runs them all; see ``trials`` for the arguments.
 
@@ -140,7 +150,8 @@ def conformance(
     >>> [(result.check, result.outcome) for result in results]
     [('shape_law', 'passed')]
     """
-    return [trial.run() for trial in trials(part, cases, kind=kind, zoo=zoo, only=only)]
+    chosen = trials(part, cases, kind=kind, zoo=zoo, only=only, device=device)
+    return [trial.run() for trial in chosen]
 
 
 def _entered(cls: type[Any], kind: str | None, zoo: Zoo) -> tuple[Entry, Zoo]:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from plm_components.errors import PluginError
+from plm_components.testing.devices import meant_for, usable_device
 from plm_components.testing.outcome import CheckResult
 from plm_components.testing.selection import select
 from plm_components.testing.trial import conformance
@@ -54,10 +55,12 @@ class Validation:
     Args:
         name: As it was asked for.
         parts: A report each.
+        device: Where the checks ran.
     """
 
     name: str
     parts: tuple[PartReport, ...]
+    device: str = "cpu"
 
     @property
     def ok(self) -> bool:
@@ -66,21 +69,25 @@ class Validation:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for ``--json``."""
-        return {"name": self.name, "ok": self.ok, "parts": [_plain(part) for part in self.parts]}
+        parts = [_plain(part) for part in self.parts]
+        return {"name": self.name, "device": self.device, "ok": self.ok, "parts": parts}
 
 
-def validate(name: str, *, zoo: Zoo | None = None) -> Validation:
+def validate(name: str, *, zoo: Zoo | None = None, device: str = "cpu") -> Validation:
     """Runs the conformance kit over the parts that a name means.
 
     Args:
         name: A distribution (``plm-foo``), a part file (``./my_part.py``), an address or a kind.
         zoo: Where to look; a part file is added to a copy.
+        device: Where the checks run. Parts whose kind always works on the CPU are left out
+            elsewhere.
 
     Raises:
+        UsageError: this machine has no such device, or nothing named runs on one.
         PluginError: a distribution that was put aside before it could register anything.
         UnknownComponentError: nothing is called so.
     """
-    zoo = (zoo or default_zoo()).copy()
+    zoo, device = (zoo or default_zoo()).copy(), usable_device(device)
     for plugin in zoo.plugins:
         if plugin.aside is not None and plugin.provider.answers_to(name):
             raise PluginError(
@@ -89,19 +96,21 @@ def validate(name: str, *, zoo: Zoo | None = None) -> Validation:
                 expected="a plugin that loads",
                 fix="plm plugins doctor says more",
             )
-    return Validation(name, tuple(_report(entry, zoo) for entry in select(name, zoo)))
+    chosen = meant_for(device, select(name, zoo))
+    parts = tuple(_report(entry, zoo, device) for entry in chosen)
+    return Validation(name, parts, device)
 
 
-def contracts_checked(entries: Sequence[Entry]) -> str:
-    """``decoder 1, projector 1``: the contracts whose promises the checks of these hold to."""
+def contracts_checked(entries: Sequence[Entry], device: str = "cpu") -> str:
+    """``decoder 1, projector 1 on cpu``: the contracts whose promises the checks hold these to."""
     kinds = sorted({entry.kind for entry in entries})
-    return ", ".join(f"{kind} {KINDS[kind].contract}" for kind in kinds)
+    return ", ".join(f"{kind} {KINDS[kind].contract}" for kind in kinds) + f" on {device}"
 
 
-def _report(entry: Entry, zoo: Zoo) -> PartReport:
+def _report(entry: Entry, zoo: Zoo, device: str) -> PartReport:
     if entry.status != "available":
         return PartReport(entry, (), f"{entry.status}: it {entry.reason}")
-    results = tuple(conformance(entry, zoo=zoo))
+    results = tuple(conformance(entry, zoo=zoo, device=device))
     reason = "" if results else "no example can be built without further files"
     return PartReport(entry, results, reason)
 

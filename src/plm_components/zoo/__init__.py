@@ -1,6 +1,6 @@
 """Everything that is registered: declarations, discovery, exact look-up. Imports no torch."""
 
-from plm_components.zoo.component import Component, Provider
+from plm_components.zoo.component import OURS, Component, Provider
 from plm_components.zoo.entry import Entry
 from plm_components.zoo.hooks import hookimpl, hookspec
 from plm_components.zoo.kinds import KINDS, Kind
@@ -12,6 +12,7 @@ from plm_components.zoo.spec_file import SpecFile
 __all__ = [
     "KINDS",
     "NOT_STATED",
+    "OURS",
     "Component",
     "Entry",
     "Kind",

@@ -9,6 +9,8 @@ from plm_components.errors import ContractError
 from plm_components.zoo.kinds import KINDS
 from plm_components.zoo.suggest import did_you_mean
 
+# the distribution of our own parts and specs
+OURS = "plm-components"
 # the version of what no distribution provides
 UNPUBLISHED = "unpublished"
 

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from plm_components.errors import DuplicateComponentError, UnknownComponentError
 from plm_components.zoo.choice import Choice
-from plm_components.zoo.component import UNPUBLISHED, Component, Provider
+from plm_components.zoo.component import OURS, UNPUBLISHED, Component, Provider
 from plm_components.zoo.discovery import installed_plugins
 from plm_components.zoo.entry import Entry
 from plm_components.zoo.hooks import components_of
@@ -51,8 +51,8 @@ class Zoo:
         forget_versions()
         zoo = cls()
         zoo._add_all(
-            Entry(component, Provider("plm-components", __version__))
-            for component in components_of(builtins, "plm-components")
+            Entry(component, Provider(OURS, __version__))
+            for component in components_of(builtins, OURS)
         )
         choice = Choice.of_environment()
         for plugin in installed_plugins(choice):
@@ -100,8 +100,14 @@ class Zoo:
         wanted = [entry for entry in wanted if kind in (None, entry.kind)]
         return sorted(wanted, key=lambda e: (order.index(e.kind), e.name, e.provider.distribution))
 
-    def get(self, kind: str, name: str) -> Entry:
+    def get(self, kind: str, name: str, *, by: str | None = None) -> Entry:
         """The entry of exactly this name; ``dist:name`` chooses between providers.
+
+        Args:
+            kind: One of ``KINDS``.
+            name: The component's, or ``dist:name``.
+            by: The distribution that wrote the name down, in a spec that it ships or as a default
+                of its part. Of several it means its own, or else ours. None for a user.
 
         Raises:
             UnknownComponentError: nothing has this kind or name; near misses are named.
@@ -112,9 +118,11 @@ class Zoo:
         distribution, _, short = name.rpartition(":")
         found = self._entries.get((kind, short), [])
         if distribution:
-            found = [entry for entry in found if entry.provider.answers_to(distribution)]
+            found = _of(distribution, found)
         if not found:
             self._unknown(kind, name)
+        if len(found) > 1 and by is not None:
+            found = _of(by, found) or _of(OURS, found) or found
         if len(found) > 1:
             _duplicate(found)
         return found[0]
@@ -161,6 +169,10 @@ class Zoo:
             return ""
         named = "; ".join([*aside[:_NAMED], *(["…"] if aside[_NAMED:] else [])])
         return f" (not loaded, may have had it: {named}; see plm plugins doctor)"
+
+
+def _of(distribution: str, entries: Sequence[Entry]) -> list[Entry]:
+    return [entry for entry in entries if entry.provider.answers_to(distribution)]
 
 
 def _unknown_kind(kind: str) -> NoReturn:

@@ -31,6 +31,12 @@ def unresolved_devices(requires: Iterable[str]) -> str | None:
     return f"needs {', '.join(devices)}" if devices else None
 
 
+def required_devices(requires: Iterable[str]) -> set[str]:
+    """The devices by name, without what they must be able to do."""
+    matches = (_DEVICE.fullmatch(requirement) for requirement in requires)
+    return {match[1] for match in matches if match is not None}
+
+
 def missing_device(requires: Iterable[str], capability: Capability | None = None) -> str | None:
     """The first device that this machine lacks, as a reason.
 

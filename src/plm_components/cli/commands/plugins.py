@@ -37,6 +37,9 @@ def _add_validate(actions: Any) -> None:
     action.add_argument(
         "name", help="a distribution (plm-foo), a part file (./my_part.py), an address or a kind"
     )
+    action.add_argument(
+        "--device", default="cpu", help="where the checks run: cpu (the default), cuda, …"
+    )
     action.add_argument("--json", action="store_true", help="print one JSON document")
     action.set_defaults(do=_validate)
 
@@ -119,7 +122,7 @@ def _print(findings: Sequence[Finding]) -> None:
 def _validate(args: argparse.Namespace) -> int:
     from plm_components.testing.validation import validate
 
-    validation = validate(args.name, zoo=offered_zoo(args.plugin))
+    validation = validate(args.name, zoo=offered_zoo(args.plugin), device=args.device)
     if args.json:
         print_json(validation.to_dict())
     else:
@@ -128,7 +131,7 @@ def _validate(args: argparse.Namespace) -> int:
 
 
 def _print_validation(validation: Validation) -> None:
-    rows = [_row(part) for part in validation.parts]
+    rows = [_row(part, validation.device) for part in validation.parts]
     print_table(("part", "state", "checked by", "holds", "broken", "not asked"), rows)
     for part in validation.parts:
         if part.reason:
@@ -139,10 +142,11 @@ def _print_validation(validation: Validation) -> None:
             print(f"  {result.detail.splitlines()[0] if result.detail else 'no more is known'}")
 
 
-def _row(part: PartReport) -> tuple[str, ...]:
+def _row(part: PartReport, device: str) -> tuple[str, ...]:
     state = "right" if part.ok else "wrong" if part.results else "untried"
     counts = (str(part.count(outcome)) for outcome in ("passed", "failed", "skipped"))
-    return (part.entry.address, state, f"contract {part.contract}", *counts)
+    by = f"contract {part.contract}" + ("" if device == "cpu" else f" on {device}")
+    return (part.entry.address, state, by, *counts)
 
 
 def _new(args: argparse.Namespace) -> int:

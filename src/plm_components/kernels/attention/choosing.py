@@ -66,16 +66,18 @@ class Chooser:
         Raises:
             UnsupportedError: no candidate can do it, or no test has run those that can.
         """
+        passed_over: list[str] = []
         for source in self.sources:
-            found = self._fastest(source, request)
+            found = self._fastest(source, request, passed_over)
             if found is not None:
                 return found
-        return self._first_able(request)
+        return self._first_able(request, passed_over)
 
-    def _fastest(self, source: Source, request: Request) -> tuple[Any, Choice] | None:
+    def _fastest(
+        self, source: Source, request: Request, passed_over: list[str]
+    ) -> tuple[Any, Choice] | None:
         """By the times of one table at its nearest shape; of two tables they do not compare."""
         rows = _nearest(source.table, request)
-        passed_over: list[str] = []
         for index, row in enumerate(rows):
             name, kernel, why = self._measured_kernel(source, row, request)
             if kernel is not None:
@@ -99,13 +101,13 @@ class Chooser:
             return "", None, f"measured in {shown(row.version)}, here is {offer.version}"
         return name, *self._kernel(offer, request)
 
-    def _first_able(self, request: Request) -> tuple[Any, Choice]:
-        passed_over: list[str] = []
+    def _first_able(self, request: Request, passed_over: list[str]) -> tuple[Any, Choice]:
+        unmeasured = self._why_unmeasured(request, bool(passed_over))
         for name, offer in self._in_order():
             kernel, why = self._kernel(offer, request)
             proof = None if kernel is None else self._proof(offer, kernel.support, request)
             if proof is not None:
-                reason = "; ".join([f"{self._why_unmeasured(request)}: {proof}", *self.asides])
+                reason = "; ".join([f"{unmeasured}: {proof}", *self.asides])
                 return kernel, Choice(name, reason, tuple(passed_over))
             why = why or "no test has run it on this hardware"
             passed_over.append(f"{name}: {why}")
@@ -177,13 +179,15 @@ class Chooser:
             for row in source.table.rows
         )
 
-    def _why_unmeasured(self, request: Request) -> str:
+    def _why_unmeasured(self, request: Request, was_near: bool) -> str:
         if request.device.type == "meta":
             return "nothing to measure"
         if self.machine is None:
             return f"no {request.device.type} device is here, so no table counts"
         if not self.sources:
             return f"not measured on this hardware ({self.machine})"
+        if was_near:
+            return f"nothing measured near this shape on {self.machine} can be taken"
         return f"not measured near this shape on {self.machine}"
 
     def _told_measured(self, source: Source, rows: list[Row], index: int) -> str:

@@ -54,7 +54,7 @@ class GroupedAttention:
         # a finite floor, not -inf: a query without a key would be NaN, and its gradient too
         floor = torch.finfo(scores_NRLS.dtype).min
         rows = (-1, self.num_kv_heads)
-        scores_NRLS.unflatten(0, rows).masked_fill_(hidden_B11LS, floor)
+        torch.unflatten(scores_NRLS, 0, rows).masked_fill_(hidden_B11LS, floor)
         out_NRLh = weighted_values(scores_NRLS.softmax(-1), v_NSh)
         blind_B11L1 = hidden_B11LS.all(-1, keepdim=True)
-        return out_NRLh.unflatten(0, rows).masked_fill(blind_B11L1, 0.0).view_as(q_BHLh)
+        return torch.unflatten(out_NRLh, 0, rows).masked_fill(blind_B11L1, 0.0).view_as(q_BHLh)

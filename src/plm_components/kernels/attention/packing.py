@@ -49,7 +49,7 @@ def flatten_rows(x_BHLh: Tensor) -> Tensor:
 
 def unflatten_rows(x_THh: Tensor, num_rows: int) -> Tensor:
     """``(B * L, H, h)`` -> ``(B, H, L, h)``."""
-    return x_THh.unflatten(0, (num_rows, -1)).transpose(1, 2)
+    return torch.unflatten(x_THh, 0, (num_rows, -1)).transpose(1, 2)
 
 
 _PACKED: MaskMemo[Packing] = MaskMemo()

@@ -45,9 +45,9 @@ class PairedHeadsAttention:
         q_NRLh = group_queries(q_BHLh, self.num_kv_heads)
         at_a_time = 2 if self.num_heads == self.num_kv_heads else 1
         pairs = zip(
-            q_NRLh.split(at_a_time),
-            k_BGSh.flatten(0, 1).split(at_a_time),
-            v_BGSh.flatten(0, 1).split(at_a_time),
+            torch.split(q_NRLh, at_a_time),
+            torch.split(k_BGSh.flatten(0, 1), at_a_time),
+            torch.split(v_BGSh.flatten(0, 1), at_a_time),
             strict=True,
         )
         outs = [weighted_values(scaled_scores(q, k).softmax(-1), v) for q, k, v in pairs]

@@ -30,7 +30,7 @@ def cpu_products_support(mask_type: type) -> AttentionSupport:
 
 def group_queries(q_BHLh: Tensor, num_kv_heads: int) -> Tensor:
     """``(B, H, L, h)`` -> ``(B*G, H/G, L, h)``: one row a key/value head."""
-    return q_BHLh.unflatten(1, (num_kv_heads, -1)).flatten(0, 1)
+    return torch.unflatten(q_BHLh, 1, (num_kv_heads, -1)).flatten(0, 1)
 
 
 def scaled_scores(q_NRLh: Tensor, k_NSh: Tensor) -> Tensor:
@@ -40,10 +40,10 @@ def scaled_scores(q_NRLh: Tensor, k_NSh: Tensor) -> Tensor:
     scores_NMS = torch.baddbmm(
         q_NMh.new_empty(()), q_NMh, k_NSh.mT, beta=0.0, alpha=q_NMh.shape[-1] ** -0.5
     )
-    return scores_NMS.unflatten(1, q_NRLh.shape[1:3])
+    return torch.unflatten(scores_NMS, 1, q_NRLh.shape[1:3])
 
 
 def weighted_values(weights_NRLS: Tensor, v_NSh: Tensor) -> Tensor:
     """``(N, R, L, S), (N, S, h)`` -> ``(N, R, L, h)``."""
     out_NMh = torch.bmm(weights_NRLS.flatten(1, 2), v_NSh)
-    return out_NMh.unflatten(1, weights_NRLS.shape[1:3])
+    return torch.unflatten(out_NMh, 1, weights_NRLS.shape[1:3])

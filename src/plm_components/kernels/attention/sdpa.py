@@ -21,7 +21,6 @@ from plm_components.contracts import (
 from plm_components.kernels.attention.dense import dense_mask
 from plm_components.kernels.attention.heads import check_call, check_heads
 
-
 # as torch.nn.attention.SDPBackend numbers them
 _NAMES = {
     SDPBackend.MATH: "math",
@@ -109,7 +108,7 @@ class SDPAAttention:
 
     def _folded(self, q_BHLh: Tensor) -> Tensor:
         """``(B, H, L, h)`` -> ``(B, G, H/G * L, h)``."""
-        return q_BHLh.unflatten(1, (self.num_kv_heads, -1)).flatten(2, 3)
+        return torch.unflatten(q_BHLh, 1, (self.num_kv_heads, -1)).flatten(2, 3)
 
     def _folded_mask(self, mask: Mask, q_BHLh: Tensor, num_keys: int) -> Tensor | None:
         if isinstance(mask, Full):

@@ -122,7 +122,7 @@ def _packed(
 
 def _attend(q_BLHh: Tensor, k_BSGh: Tensor, v_BSGh: Tensor, num_kv_heads: int, bias: Any) -> Tensor:
     fmha = import_kernels(_ADDRESS, "xformers.ops.fmha")
-    q_BLGRh = q_BLHh.unflatten(2, (num_kv_heads, -1))
+    q_BLGRh = torch.unflatten(q_BLHh, 2, (num_kv_heads, -1))
     shared = q_BLGRh.shape[3]
     k_BSGRh, v_BSGRh = (x.unsqueeze(3).expand(-1, -1, -1, shared, -1) for x in (k_BSGh, v_BSGh))
     try:

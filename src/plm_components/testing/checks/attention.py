@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
@@ -28,7 +29,7 @@ from plm_components.testing.oracles import (
 )
 from plm_components.testing.outcome import Broken, NotApplicable, expect
 from plm_components.testing.roster import check
-from plm_components.testing.subject import Subject
+from plm_components.testing.subject import Subject, elsewhere
 
 _ROWS = 3
 _HALF = (torch.bfloat16, torch.float16)
@@ -41,6 +42,10 @@ class Call(NamedTuple):
     mask: Mask
     num_queries: int
     num_keys: int
+
+    def on(self, device: torch.device | str) -> Call:
+        """The same call with the mask's own tensors on a device."""
+        return self._replace(mask=_moved(self.mask, device))
 
 
 class QKV(NamedTuple):
@@ -85,7 +90,7 @@ def agrees_with_float64(subject: Subject) -> None:
     for call, part, dtype in _declared(subject):
         # large queries too: scores in the hundreds, where a careless exponential overflows
         for scale in (1.0, 8.0):
-            x = _inputs(part, call, dtype, scale)
+            x = _inputs(subject, part, call, dtype, scale)
             exact = attention_oracle(*x, call.mask)
             plain = plain_attention(*x, call.mask)
             fault = _fault(subject, x, part(*x, call.mask), exact, plain)
@@ -95,13 +100,13 @@ def agrees_with_float64(subject: Subject) -> None:
 @check("attention")
 def gradients_agree(subject: Subject) -> None:
     """Where backward is declared, gradients are within twice the plain kernel's own error."""
-    if "cpu" not in _support(subject).backward:
-        raise NotApplicable("declares no backward on cpu")
+    if _device(subject) not in _support(subject).backward:
+        raise NotApplicable(f"declares no backward on {_device(subject)}")
     for call, part, dtype in _declared(subject):
         if call.num_keys == 1:
             continue  # exactly zero: nothing to be a multiple of
-        x = _inputs(part, call, dtype)
-        weights = noise(*x.q.shape, seed=9)
+        x = _inputs(subject, part, call, dtype)
+        weights = noise(*x.q.shape, seed=9, device=subject.device)
         exact = _gradients(attention_oracle, QKV(*(t.double() for t in x)), call, weights)
         plain = _gradients(plain_attention, x, call, weights)
         got = _gradients(part, x, call, weights)
@@ -114,8 +119,8 @@ def gradients_agree(subject: Subject) -> None:
 def causality_probe(subject: Subject) -> None:
     """Keys that a mask hides may hold anything: the output does not move."""
     for call, part, dtype in _declared(subject):
-        x = _inputs(part, call, dtype)
-        allowed = call.mask.allowed(call.num_queries, call.num_keys, device=torch.device("cpu"))
+        x = _inputs(subject, part, call, dtype)
+        allowed = call.mask.allowed(call.num_queries, call.num_keys, device=x.q.device)
         before = part(*x, call.mask)
         for query in {0, call.num_queries // 2, call.num_queries - 1}:
             hidden_BS = ~allowed[:, query].expand(_ROWS, -1)
@@ -131,12 +136,12 @@ def document_probe(subject: Subject) -> None:
     """Packed documents give what each gives alone."""
     if Documents not in _support(subject).masks:
         raise NotApplicable("declares no Documents mask")
-    call = CALLS[4]
+    call = CALLS[4].on(subject.device)
     for part in _parts(subject):
-        x = _inputs(part, call, _dtypes(subject)[0])
+        x = _inputs(subject, part, call, _dtypes(subject)[0])
         packed = part(*x, call.mask)
         for start, end in ((0, 5), (5, 6), (6, 19)):
-            mask = Documents(torch.tensor([0, end - start]))
+            mask = Documents(torch.tensor([0, end - start], device=subject.device))
             alone = part(*(t[:, :, start:end] for t in x), mask)
             got = packed[:, :, start:end]
             limit = 1e-4 if packed.dtype not in _HALF else 3e-2
@@ -149,27 +154,31 @@ def refuses_the_rest(subject: Subject) -> None:
     """A mask, dtype, grouping, head size, device or gradient it does not declare is refused."""
     support = _support(subject)
     part = _build(subject, 4)
-    own = next(call for call in CALLS if type(call.mask) in support.masks)
     dtype = _dtypes(subject)[0]
-    for call in CALLS:
+    calls = [call.on(subject.device) for call in CALLS]
+    own = next(call for call in calls if type(call.mask) in support.masks)
+    for call in calls:
         if type(call.mask) not in support.masks:
-            _expect_refusal(part, call, _inputs(part, call, dtype), f"a {call.name} mask")
+            x = _inputs(subject, part, call, dtype)
+            _expect_refusal(part, call, x, f"a {call.name} mask")
     for other in (torch.float64, torch.float32, torch.bfloat16, torch.float16):
         if other not in support.dtypes:
-            _expect_refusal(part, own, _inputs(part, own, other), str(other))
+            _expect_refusal(part, own, _inputs(subject, part, own, other), str(other))
     if not support.gqa:
         _refuse_grouping(subject, own, dtype)
+    x = _inputs(subject, part, own, dtype)
     if support.head_dims is not None:
         odd = max(support.head_dims) + 1
-        wide = QKV(*(noise(*t.shape[:3], odd).to(dtype) for t in _inputs(part, own, dtype)))
+        wide = QKV(*(noise(*t.shape[:3], odd).to(t) for t in x))
         _expect_refusal(part, own, wide, f"head_dim {odd}")
-    if "meta" not in support.devices:
-        meta = QKV(*(t.to("meta") for t in _inputs(part, own, dtype)))
-        _expect_refusal(part, own, meta, "device meta")
-    if "cpu" not in support.backward:
-        x = QKV(*(t.requires_grad_() for t in _inputs(part, own, dtype)))
+    for device in ("cpu", "meta"):
+        if device not in support.devices:
+            moved = QKV(*(t.to(device) for t in x))
+            _expect_refusal(part, own.on(device), moved, f"device {device}")
+    if _device(subject) not in support.backward:
+        leaves = QKV(*(t.requires_grad_() for t in x))
         with torch.enable_grad():
-            _expect_refusal(part, own, x, "gradients on cpu")
+            _expect_refusal(part, own, leaves, f"gradients on {_device(subject)}")
 
 
 @check("attention")
@@ -181,7 +190,8 @@ def shapes_on_meta(subject: Subject) -> None:
         if type(call.mask) not in _support(subject).masks:
             continue
         for part in _parts(subject):
-            x = QKV(*(t.to("meta") for t in _inputs(part, call, _dtypes(subject)[0])))
+            own = _inputs(subject, part, call, _dtypes(subject)[0])
+            x = QKV(*(t.to("meta") for t in own))
             got = part(*x, call.mask)
             right = got.shape == x.q.shape and got.dtype == x.q.dtype and got.is_meta
             expect(right, f"{call.name}: {tuple(got.shape)} {got.dtype} on {got.device}")
@@ -191,7 +201,7 @@ def shapes_on_meta(subject: Subject) -> None:
 def dtype_kept(subject: Subject) -> None:
     """The output has the dtype of q, and the inputs are left as they were."""
     for call, part, dtype in _declared(subject):
-        x = _inputs(part, call, dtype)
+        x = _inputs(subject, part, call, dtype)
         before = [t.clone() for t in x]
         got = part(*x, call.mask)
         expect(got.dtype == dtype, f"{_where(call, part, dtype)}: output in {got.dtype}")
@@ -203,7 +213,7 @@ def dtype_kept(subject: Subject) -> None:
 def deterministic(subject: Subject) -> None:
     """The same inputs give the same bits."""
     for call, part, dtype in _declared(subject):
-        x = _inputs(part, call, dtype)
+        x = _inputs(subject, part, call, dtype)
         first, second = part(*x, call.mask), part(*x, call.mask)
         expect(torch.equal(first, second), f"{_where(call, part, dtype)}: two runs differ")
 
@@ -214,7 +224,7 @@ def rows_do_not_mix(subject: Subject) -> None:
     for call, part, dtype in _declared(subject):
         if isinstance(call.mask, CausalCached) or dtype in _HALF:
             continue
-        x = _inputs(part, call, dtype)
+        x = _inputs(subject, part, call, dtype)
         alone = torch.cat([part(*(t[row : row + 1] for t in x), call.mask) for row in range(_ROWS)])
         together = part(*x, call.mask)
         expect(
@@ -225,10 +235,14 @@ def rows_do_not_mix(subject: Subject) -> None:
 
 def _support(subject: Subject) -> AttentionSupport:
     support: AttentionSupport = subject.cls.support
-    if "cpu" not in support.devices:
-        devices = ", ".join(sorted(support.devices))
-        raise NotApplicable(f"runs on {devices}, not on the cpu these checks run on")
+    if _device(subject) not in support.devices:
+        raise NotApplicable(elsewhere(support, subject.device))
     return support
+
+
+def _device(subject: Subject) -> str:
+    """As a part declares it: without an index."""
+    return torch.device(subject.device).type
 
 
 def _head_dim(subject: Subject) -> int:
@@ -258,17 +272,17 @@ def _declared(subject: Subject) -> Iterator[tuple[Call, Any, torch.dtype]]:
     for part, dtype in pairs:
         for call in CALLS:
             if type(call.mask) in _support(subject).masks:
-                yield call, part, dtype
+                yield call.on(subject.device), part, dtype
 
 
-def _inputs(part: Any, call: Call, dtype: torch.dtype, scale: float = 1.0) -> QKV:
+def _inputs(subject: Subject, part: Any, call: Call, dtype: torch.dtype, scale: float = 1.0) -> QKV:
     """Normals, a few of them ten times as large."""
     query = (_ROWS, part.num_heads, call.num_queries, part.head_dim)
     key = (_ROWS, part.num_kv_heads, call.num_keys, part.head_dim)
     tensors = [noise(*shape, seed=seed) for seed, shape in enumerate((query, key, key))]
     for tensor in tensors:
         tensor.view(-1)[::37] *= 10
-    q, k, v = (tensor.to(dtype) for tensor in tensors)
+    q, k, v = (tensor.to(subject.device, dtype) for tensor in tensors)
     return QKV(q * scale, k, v)
 
 
@@ -287,6 +301,14 @@ def _gradients(function: Any, x: QKV, call: Call, weights: Tensor) -> list[Tenso
     return [leaf.grad for leaf in leaves if leaf.grad is not None]
 
 
+def _moved(mask: Mask, device: torch.device | str) -> Mask:
+    if isinstance(mask, Documents):
+        return replace(mask, cu_seqlens=mask.cu_seqlens.to(device))
+    if isinstance(mask, CausalCached):
+        return replace(mask, lengths_B=mask.lengths_B.to(device))
+    return mask
+
+
 def _shout(tensor_BGSh: Tensor, hidden_BS: Tensor) -> Tensor:
     """Large numbers at the hidden keys; finite, since a masked probability is a factor of zero."""
     loud = min(1e6, torch.finfo(tensor_BGSh.dtype).max / 8)
@@ -298,7 +320,7 @@ def _refuse_grouping(subject: Subject, call: Call, dtype: torch.dtype) -> None:
         part = _build(subject, 2)
     except UnsupportedError:
         return
-    _expect_refusal(part, call, _inputs(part, call, dtype), "grouped queries")
+    _expect_refusal(part, call, _inputs(subject, part, call, dtype), "grouped queries")
 
 
 def _expect_refusal(part: Any, call: Call, x: QKV, what: str) -> None:

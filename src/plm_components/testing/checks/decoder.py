@@ -21,7 +21,7 @@ def shape_law(subject: Subject) -> None:
     """Ids give (B, L, width), hidden states the same, logits (B, L, vocab_size)."""
     part = subject.build_random()
     for rows, length in ((1, 1), (2, 7), (3, 2)):
-        x = part.embed(token_ids(part, rows, length))
+        x = part.embed(token_ids(subject, part, rows, length))
         hidden = decode(part, x)
         logits = part.logits(hidden)
         for name, tensor, last in (
@@ -37,21 +37,21 @@ def shape_law(subject: Subject) -> None:
 def causal(subject: Subject) -> None:
     """No position sees the future, and every position sees the past."""
     part = subject.build_random()
-    probe_causality(_run(part), part.width)
+    probe_causality(_run(part), part.width, subject.device)
 
 
 @check("decoder")
 def documents_apart(subject: Subject) -> None:
     """Packed documents do not see one another."""
     part = subject.build_random()
-    probe_documents(_run(part), part.width)
+    probe_documents(_run(part), part.width, subject.device)
 
 
 @check("decoder")
 def logits_alone(subject: Subject) -> None:
     """Logits of one position need no other position."""
     part = subject.build_random()
-    hidden = noise(2, 5, part.width)
+    hidden = noise(2, 5, part.width, device=subject.device)
     every, last = part.logits(hidden)[:, -1:], part.logits(hidden[:, -1:])
     expect(
         close(last, every), f"logits of the last position alone differ by {gap(last, every):.3g}"
@@ -62,9 +62,9 @@ def logits_alone(subject: Subject) -> None:
 def cache_equals_no_cache(subject: Subject) -> None:
     """A prompt and then token after token through a cache give what one call gives without."""
     part = subject.build_random()
-    x = part.embed(token_ids(part, 2, 9))
+    x = part.embed(token_ids(subject, part, 2, 9))
     whole = decode(part, x)
-    cache = _cache(part, 2)
+    cache = _cache(subject, part, 2)
     pieces = [_step(part, x[:, start:end], cache) for start, end in ((0, 5), (5, 6), (6, 9))]
     stepped = torch.cat(pieces, 1)
     expect(
@@ -77,10 +77,10 @@ def cache_ragged_rows(subject: Subject) -> None:
     """Rows of different lengths, right-padded into one cache, continue as each would alone."""
     part = subject.build_random()
     lengths = [6, 2, 4]
-    ids, more = token_ids(part, 3, 6), token_ids(part, 3, 2, seed=1)
-    cache = _cache(part, 3)
+    ids, more = token_ids(subject, part, 3, 6), token_ids(subject, part, 3, 2, seed=1)
+    cache = _cache(subject, part, 3)
     _step(part, part.embed(ids), cache)
-    cache.truncate(torch.tensor(lengths))
+    cache.truncate(torch.tensor(lengths, device=subject.device))
     steps = [_step(part, part.embed(more[:, i : i + 1]), cache) for i in range(2)]
     together = torch.cat(steps, 1)
     for row, length in enumerate(lengths):
@@ -96,8 +96,8 @@ def cache_ragged_rows(subject: Subject) -> None:
 def cache_truncates(subject: Subject) -> None:
     """After truncate(n) it goes on as if only n positions had been seen."""
     part = subject.build_random()
-    ids, other = token_ids(part, 2, 8), token_ids(part, 2, 3, seed=1)
-    cache = _cache(part, 2)
+    ids, other = token_ids(subject, part, 2, 8), token_ids(subject, part, 2, 3, seed=1)
+    cache = _cache(subject, part, 2)
     _step(part, part.embed(ids), cache)
     cache.truncate(4)
     expect(
@@ -112,9 +112,9 @@ def cache_truncates(subject: Subject) -> None:
 def cache_selects_rows(subject: Subject) -> None:
     """select(rows) keeps these rows in this order, repeated ones too."""
     part = subject.build_random()
-    ids, more = token_ids(part, 3, 5), token_ids(part, 3, 1, seed=1)
-    rows = torch.tensor([2, 0, 2])
-    cache = _cache(part, 3)
+    ids, more = token_ids(subject, part, 3, 5), token_ids(subject, part, 3, 1, seed=1)
+    rows = torch.tensor([2, 0, 2], device=subject.device)
+    cache = _cache(subject, part, 3)
     _step(part, part.embed(ids), cache)
     cache.select(rows)
     got = _step(part, part.embed(more), cache)
@@ -128,11 +128,11 @@ def cache_selects_rows(subject: Subject) -> None:
 def cache_counts(subject: Subject) -> None:
     """lengths_B moves by what was written, and nbytes grows with max_len."""
     part = subject.build_random()
-    cache = _cache(part, 2)
+    cache = _cache(subject, part, 2)
     expect(
         cache.lengths_B.tolist() == [0, 0], f"a new cache has lengths {cache.lengths_B.tolist()}"
     )
-    _step(part, part.embed(token_ids(part, 2, 5)), cache)
+    _step(part, part.embed(token_ids(subject, part, 2, 5)), cache)
     expect(cache.lengths_B.tolist() == [5, 5], f"after 5 positions {cache.lengths_B.tolist()}")
     expect(cache.nbytes > 0, f"holds 5 positions in {cache.nbytes} bytes")
 
@@ -141,9 +141,10 @@ def cache_counts(subject: Subject) -> None:
 def positions_count(subject: Subject) -> None:
     """The distance between two tokens matters, as positions_BL gives it."""
     part = subject.build_random()
-    x = part.embed(token_ids(part, 1, 4))
-    near = decode(part, x, positions_BL=torch.tensor([[0, 1, 2, 3]]))
-    far = decode(part, x, positions_BL=torch.tensor([[0, 2, 5, 8]]))
+    x = part.embed(token_ids(subject, part, 1, 4))
+    steady = torch.tensor([[0, 1, 2, 3]], device=subject.device)
+    spread = torch.tensor([[0, 2, 5, 8]], device=subject.device)
+    near, far = decode(part, x, positions_BL=steady), decode(part, x, positions_BL=spread)
     expect(gap(near, far) > 1e-6, "positions_BL changes nothing")
 
 
@@ -154,13 +155,13 @@ def _run(part: Any) -> Run:
     return run
 
 
-def _cache(part: Any, rows: int, max_len: int = 12) -> Any:
-    return part.new_cache(rows, max_len, torch.float32, "cpu")
+def _cache(subject: Subject, part: Any, rows: int, max_len: int = 12) -> Any:
+    return part.new_cache(rows, max_len, torch.float32, subject.device)
 
 
 def _step(part: Any, x_BLD: Tensor, cache: Any) -> Tensor:
     """New positions behind each row's valid length."""
     lengths_B = cache.lengths_B.clone()
-    where = positions(len(x_BLD), x_BLD.shape[1]) + lengths_B[:, None]
+    where = positions(x_BLD) + lengths_B[:, None]
     mask = CausalCached(lengths_B)
     return part(x_BLD, positions_BL=where, mask=mask, cache=cache)  # type: ignore[no-any-return]

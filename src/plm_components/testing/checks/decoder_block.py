@@ -22,9 +22,10 @@ class PlainLayerCache:
     Unwritten places hold large numbers, so reading them shows.
     """
 
-    def __init__(self, lengths: list[int], room: int, heads: int, head_dim: int) -> None:
-        self.lengths_B = torch.tensor(lengths)
-        self._kept = torch.full((2, len(lengths), heads, room, head_dim), 1e4)
+    def __init__(self, part: Any, rows: int, room: int, device: str) -> None:
+        self.lengths_B = torch.zeros(rows, dtype=torch.int64, device=device)
+        shape = (2, rows, part.num_kv_heads, room, part.head_dim)
+        self._kept = torch.full(shape, 1e4, device=device)
 
     def append(self, k_BGLh: Tensor, v_BGLh: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Writes behind each row's valid length."""
@@ -41,7 +42,7 @@ def shape_law(subject: Subject) -> None:
     """(B, L, dim) gives (B, L, dim)."""
     part = subject.build_random()
     for rows, length in ((1, 1), (2, 7), (3, 2)):
-        x = noise(rows, length, _dim(subject))
+        x = noise(rows, length, _dim(subject), device=subject.device)
         got = tuple(run_block(part, x).shape)
         expect(got == tuple(x.shape), f"{tuple(x.shape)} gives {got}")
 
@@ -49,22 +50,22 @@ def shape_law(subject: Subject) -> None:
 @check("decoder_block")
 def causal(subject: Subject) -> None:
     """No position sees the future, and every position sees the past."""
-    probe_causality(_run(subject.build_random()), _dim(subject))
+    probe_causality(_run(subject.build_random()), _dim(subject), subject.device)
 
 
 @check("decoder_block")
 def documents_apart(subject: Subject) -> None:
     """Packed documents do not see one another."""
-    probe_documents(_run(subject.build_random()), _dim(subject))
+    probe_documents(_run(subject.build_random()), _dim(subject), subject.device)
 
 
 @check("decoder_block")
 def rotary_is_relative(subject: Subject) -> None:
     """One offset to all positions changes nothing: queries and keys turn alike, half-split."""
     part = subject.build_random()
-    x = noise(1, 6, _dim(subject))
-    here = run_block(part, x, positions_BL=positions(1, 6))
-    there = run_block(part, x, positions_BL=positions(1, 6, start=40))
+    x = noise(1, 6, _dim(subject), device=subject.device)
+    here = run_block(part, x, positions_BL=positions(x))
+    there = run_block(part, x, positions_BL=positions(x, start=40))
     # the angles are fp32: a few more roundings than elsewhere
     expect(
         close(there, here, 1e-3), f"an offset of 40 positions changes it by {gap(there, here):.3g}"
@@ -75,11 +76,11 @@ def rotary_is_relative(subject: Subject) -> None:
 def cache_equals_no_cache(subject: Subject) -> None:
     """Behind a cache of rows filled to different lengths it gives what it gives without."""
     part = subject.build_random()
-    dim, lengths = _dim(subject), [3, 5]
-    x = noise(2, 7, dim)
-    cache = PlainLayerCache([0, 0], 9, part.num_kv_heads, part.head_dim)
+    lengths = [3, 5]
+    x = noise(2, 7, _dim(subject), device=subject.device)
+    cache = PlainLayerCache(part, 2, 9, subject.device)
     _cached(part, x[:, :5], cache)
-    cache.lengths_B = torch.tensor(lengths)
+    cache.lengths_B = torch.tensor(lengths, device=subject.device)
     got = _cached(part, x[:, 5:], cache)
     for row, length in enumerate(lengths):
         alone = torch.cat([x[row : row + 1, :length], x[row : row + 1, 5:]], 1)
@@ -91,7 +92,7 @@ def cache_equals_no_cache(subject: Subject) -> None:
 
 
 def _cached(part: Any, x_BLD: Tensor, cache: PlainLayerCache) -> Tensor:
-    where = positions(len(x_BLD), x_BLD.shape[1]) + cache.lengths_B[:, None]
+    where = positions(x_BLD) + cache.lengths_B[:, None]
     mask = CausalCached(cache.lengths_B.clone())
     return run_block(part, x_BLD, mask=mask, positions_BL=where, cache=cache)
 

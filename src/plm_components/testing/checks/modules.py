@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from plm_components.assembly.build import placed
 from plm_components.testing.checks.stimuli import Inputs, Stimulus
 from plm_components.testing.outcome import expect
 from plm_components.testing.roster import check
@@ -27,10 +28,11 @@ def builds_on_meta(subject: Subject) -> None:
 def meta_equals_direct(subject: Subject) -> None:
     """Built on meta, emptied, buffers recomputed, weights loaded: the outputs of a direct build."""
     direct = subject.build_random()
-    late = subject.build(device="meta").to_empty(device="cpu")
+    late = subject.build(device="meta").to_empty(device=subject.device)
     for _, tensor in _tensors(late):
         poison(tensor)
-    late.init_buffers()
+    with placed(subject.device, torch.float32):  # as the assembler does it
+        late.init_buffers()
     late.load_state_dict(direct.state_dict())
     _expect_same_outputs(subject, direct, late.eval(), "a non-persistent buffer is not recomputed")
 
@@ -46,7 +48,8 @@ def state_dict_round_trip(subject: Subject) -> None:
 @check(*_MODULES)
 def init_weights_fills_all(subject: Subject) -> None:
     """init_weights writes every parameter, and the generator decides all of them."""
-    first, second = subject.build(), subject.build()
+    # on the CPU, where the assembler fills parts, so that a seed means the same everywhere
+    first, second = subject.build(device="cpu"), subject.build(device="cpu")
     for part in (first, second):
         for parameter in part.parameters():
             poison(parameter)
@@ -66,7 +69,7 @@ def gradients_reach_parameters(subject: Subject) -> None:
         stimulus = Stimulus(subject)
         output = stimulus.final(part, stimulus.inputs(part))
         # a plain sum is constant behind a LayerNorm
-        weights = torch.linspace(-1, 1, output.numel(), dtype=output.dtype).view_as(output)
+        weights = torch.linspace(-1, 1, output.numel()).to(output).view_as(output)
         torch.autograd.backward((output * weights).sum())
     unused = set(getattr(part, "unused_parameters", ()))
     reached = {name for name, p in part.named_parameters() if p.grad is not None and p.grad.any()}
@@ -120,7 +123,7 @@ def roughened(part: Any) -> Any:
     generator = torch.Generator().manual_seed(7)
     with torch.no_grad():
         for parameter in part.parameters():
-            parameter += 0.05 * torch.randn(parameter.shape, generator=generator)
+            parameter += 0.05 * torch.randn(parameter.shape, generator=generator).to(parameter)
     return part
 
 

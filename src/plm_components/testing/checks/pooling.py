@@ -41,7 +41,7 @@ CALLS = tuple(
 def agrees_with_float64(subject: Subject) -> None:
     """On square and oblong grids, within twice the plain kernel's own error of adaptive pooling."""
     part = subject.build()
-    for call, x in _inputs():
+    for call, x in _inputs(subject):
         fault = budget_fault(part(x, *call), pooling_oracle(x, *call), plain_pooling(x, *call))
         expect(fault is None, f"{call}, {x.dtype}: {fault}")
 
@@ -50,7 +50,7 @@ def agrees_with_float64(subject: Subject) -> None:
 def gradients_agree(subject: Subject) -> None:
     """Gradients are within twice the plain kernel's own error."""
     part = subject.build()
-    for call, x in _inputs():
+    for call, x in _inputs(subject):
         exact = _gradient(pooling_oracle, x.double(), call)
         fault = budget_fault(_gradient(part, x, call), exact, _gradient(plain_pooling, x, call))
         expect(fault is None, f"{call}, {x.dtype}: {fault}")
@@ -66,7 +66,7 @@ def refuses_misfits(subject: Subject) -> None:
         ("17 tokens on a 4x4 grid", 17, Grid(4, 4), 2),
     ):
         try:
-            part(noise(2, tokens, 5), grid, window)
+            part(noise(2, tokens, 5, device=subject.device), grid, window)
         except ShapeError:
             continue
         except Exception as error:
@@ -78,7 +78,7 @@ def refuses_misfits(subject: Subject) -> None:
 def dtype_kept(subject: Subject) -> None:
     """The output has the dtype of the tokens, and the tokens are left as they were."""
     part = subject.build()
-    for call, x in _inputs():
+    for call, x in _inputs(subject):
         before = x.clone()
         got = part(x, *call)
         expect(got.dtype == x.dtype, f"{call}: {x.dtype} in, {got.dtype} out")
@@ -89,7 +89,7 @@ def dtype_kept(subject: Subject) -> None:
 def deterministic(subject: Subject) -> None:
     """The same tokens give the same bits."""
     part = subject.build()
-    for call, x in _inputs():
+    for call, x in _inputs(subject):
         expect(torch.equal(part(x, *call), part(x, *call)), f"{call}: two runs differ")
 
 
@@ -97,26 +97,26 @@ def deterministic(subject: Subject) -> None:
 def shapes_on_meta(subject: Subject) -> None:
     """The shape is known on the meta device."""
     part = subject.build()
-    for call, x in _inputs():
+    for call, x in _inputs(subject):
         want = (x.shape[0], call.grid.num_tokens // call.window**2, x.shape[2])
         got = tuple(part(x.to("meta"), *call).shape)
         expect(got == want, f"{call}: {got}, not {want}")
 
 
-def _inputs() -> Iterator[tuple[Call, Tensor]]:
+def _inputs(subject: Subject) -> Iterator[tuple[Call, Tensor]]:
     """Wide-range tokens of an odd width."""
     for call in CALLS:
         x = noise(2, call.grid.num_tokens, 13)
         x.view(-1)[::29] *= 10
         for dtype in _DTYPES:
-            yield call, x.to(dtype)
+            yield call, x.to(subject.device, dtype)
 
 
 def _gradient(function: Any, x: Tensor, call: Call) -> Tensor:
     leaf = x.detach().clone().requires_grad_()
     with torch.enable_grad():
         output = function(leaf, *call)
-        weights = noise(*output.shape, seed=3).to(output.dtype)
+        weights = noise(*output.shape, seed=3).to(output)
         torch.autograd.backward((output * weights).sum())
     if leaf.grad is None:
         raise Broken(f"{call}: no gradient reaches the tokens")

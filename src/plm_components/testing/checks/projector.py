@@ -23,7 +23,7 @@ def shape_law(subject: Subject) -> None:
     part, wired = subject.build_random(), subject.wired()
     accepted_grid(part)
     for grid in GRIDS:
-        tokens = noise(2, grid.num_tokens, wired["in_dim"])
+        tokens = noise(2, grid.num_tokens, wired["in_dim"], device=subject.device)
         count = _or_refused(partial(part.num_tokens, grid))
         output = _or_refused(partial(part, tokens, grid))
         want = None if count is None else (2, count, wired["out_dim"])
@@ -77,7 +77,7 @@ def refuses_wrong_tokens(subject: Subject) -> None:
     grid = accepted_grid(part)
     count, width = grid.num_tokens, wired["in_dim"]
     for shape in ((2, count + 1, width), (2, count, width + 1)):
-        taken = _or_refused(partial(part, noise(*shape), grid))
+        taken = _or_refused(partial(part, noise(*shape, device=subject.device), grid))
         expect(
             taken is None, f"takes tokens of shape {shape} for a {grid} grid of {width} channels"
         )
@@ -96,9 +96,9 @@ def _oblong(part: Any) -> Grid:
 
 
 def _loudest(subject: Subject, part: Any, grid: Grid, token: int, out: Grid) -> tuple[int, int]:
-    tokens = noise(8, grid.num_tokens, subject.wired()["in_dim"])
+    tokens = noise(8, grid.num_tokens, subject.wired()["in_dim"], device=subject.device)
     changed = tokens.clone()
-    changed[:, token] += 3 * noise(8, tokens.shape[2], seed=1)
+    changed[:, token] += 3 * noise(8, tokens.shape[2], seed=1, device=subject.device)
     moved_M = (part(changed, grid) - part(tokens, grid)).norm(dim=-1).mean(0)
     return divmod(int(moved_M.argmax()), out.w)
 

@@ -11,19 +11,20 @@ from torch import Tensor
 from plm_components.contracts import Causal, Documents, Mask
 from plm_components.errors import UnsupportedError
 from plm_components.testing.checks.modules import close, gap
-from plm_components.testing.checks.stimuli import noise
+from plm_components.testing.checks.stimuli import noise, positions
 from plm_components.testing.outcome import NotApplicable, expect
 
 # (x_BLD, mask, positions_BL) -> (B, L, D)
 Run: TypeAlias = Callable[[Tensor, Mask, Tensor], Tensor]
 
 
-def probe_causality(run: Run, width: int) -> None:
+def probe_causality(run: Run, width: int, device: str) -> None:
     """Perturbs the future: the past must not move. Perturbs the past: the future must."""
-    x, where = noise(2, 9, width), torch.arange(9).expand(2, 9)
+    x = noise(2, 9, width, device=device)
+    where = positions(x)
     later, earlier = x.clone(), x.clone()
     later[:, 5:] += 10
-    earlier[:, :3] += noise(2, 3, width, seed=1)
+    earlier[:, :3] += noise(2, 3, width, seed=1, device=device)
     before = run(x, Causal(), where)
     after = run(later, Causal(), where)
     moved = gap(before[:, :5], after[:, :5])
@@ -35,17 +36,15 @@ def probe_causality(run: Run, width: int) -> None:
     expect(seen > 1e-4, "positions 5.. do not see positions 0..2")
 
 
-def probe_documents(run: Run, width: int) -> None:
+def probe_documents(run: Run, width: int, device: str) -> None:
     """Two documents in one row give what each gives alone; the second must not see the first."""
-    x = noise(1, 9, width)
-    where = torch.tensor([[0, 1, 2, 3, 0, 1, 2, 3, 4]])
+    x = noise(1, 9, width, device=device)
+    where = torch.tensor([[0, 1, 2, 3, 0, 1, 2, 3, 4]], device=device)
     try:
-        packed = run(x, Documents(torch.tensor([0, 4, 9])), where)
+        packed = run(x, Documents(torch.tensor([0, 4, 9], device=device)), where)
     except UnsupportedError as refusal:
         raise NotApplicable(f"refuses Documents: {refusal.what}") from refusal
-    alone = [
-        run(part, Causal(), torch.arange(part.shape[1])[None]) for part in (x[:, :4], x[:, 4:])
-    ]
+    alone = [run(part, Causal(), positions(part)) for part in (x[:, :4], x[:, 4:])]
     separate = torch.cat(alone, 1)
     expect(
         close(packed, separate),

@@ -22,28 +22,36 @@ GRIDS = tuple(
 )
 
 
-def noise(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Standard normal, the same at every call."""
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)).to(dtype)
+def noise(
+    *shape: int,
+    seed: int = 0,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str = "cpu",
+) -> Tensor:
+    """Standard normal, the same at every call and on every device."""
+    drawn = torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+    return drawn.to(device=device, dtype=dtype)
 
 
-def token_ids(part: Any, rows: int, length: int, seed: int = 0) -> Tensor:
+def token_ids(subject: Subject, part: Any, rows: int, length: int, seed: int = 0) -> Tensor:
     """``(rows, length)`` ids within the table."""
     generator = torch.Generator().manual_seed(seed)
-    return torch.randint(0, part.vocab_size, (rows, length), generator=generator)
+    ids = torch.randint(0, part.vocab_size, (rows, length), generator=generator)
+    return ids.to(subject.device)
 
 
-def positions(rows: int, length: int, start: int = 0) -> Tensor:
-    """``(rows, length)`` positions from ``start``."""
-    return torch.arange(start, start + length).expand(rows, length)
+def positions(x_BLD: Tensor, start: int = 0) -> Tensor:
+    """``(B, L)`` positions from ``start``, for the rows of a sequence."""
+    rows, length = x_BLD.shape[:2]
+    return torch.arange(start, start + length, device=x_BLD.device).expand(rows, length)
 
 
 def rotary_tables(positions_BL: Tensor, head_dim: int) -> tuple[Tensor, Tensor]:
-    """fp32 ``cos_BLh, sin_BLh`` in half-split layout, base 10,000."""
+    """fp32 ``cos_BLh, sin_BLh`` in half-split layout, base 10,000; the same on every device."""
     frequencies = 10_000.0 ** (-torch.arange(0, head_dim, 2) / head_dim)
-    angles_BLp = positions_BL[..., None].float() * frequencies
+    angles_BLp = positions_BL.cpu()[..., None].float() * frequencies
     angles_BLh = torch.cat([angles_BLp, angles_BLp], -1)
-    return angles_BLh.cos(), angles_BLh.sin()
+    return angles_BLh.cos().to(positions_BL.device), angles_BLh.sin().to(positions_BL.device)
 
 
 def accepted_grid(part: Any) -> Grid:
@@ -70,19 +78,16 @@ class Stimulus:
 
     def inputs(self, part: Any, *, rows: int = 2, dtype: torch.dtype = torch.float32) -> Inputs:
         """Floating-point inputs with ``rows`` in front, or ids for a decoder."""
-        kind = self.subject.kind
-        if kind == "vision_encoder":
-            return (noise(rows, 3, part.image_size, part.image_size, dtype=dtype),)
-        if kind == "projector":
-            return (
-                noise(rows, accepted_grid(part).num_tokens, self._width("in_dim"), dtype=dtype),
-            )
-        if kind == "decoder":
-            return (token_ids(part, rows, 9),)
-        return (noise(rows, 9, self._width("dim"), dtype=dtype),)
+        if self.subject.kind == "decoder":
+            return (token_ids(self.subject, part, rows, 9),)
+        return (noise(rows, *self._shape(part), dtype=dtype, device=self.subject.device),)
 
-    def _width(self, name: str) -> int:
-        return int(self.subject.wired()[name])
+    def _shape(self, part: Any) -> tuple[int, ...]:
+        if self.subject.kind == "vision_encoder":
+            return 3, part.image_size, part.image_size
+        if self.subject.kind == "projector":
+            return accepted_grid(part).num_tokens, self.subject.wired()["in_dim"]
+        return 9, self.subject.wired()["dim"]
 
     def output(self, part: Any, inputs: Inputs) -> Tensor:
         """What the part's forward returns."""
@@ -106,8 +111,7 @@ def decode(
     part: Any, x_BLD: Tensor, *, mask: Mask | None = None, positions_BL: Tensor | None = None
 ) -> Tensor:
     """Hidden states without a cache."""
-    rows, length = x_BLD.shape[:2]
-    where = positions(rows, length) if positions_BL is None else positions_BL
+    where = positions(x_BLD) if positions_BL is None else positions_BL
     return part(x_BLD, positions_BL=where, mask=mask or Causal())  # type: ignore[no-any-return]
 
 
@@ -120,6 +124,5 @@ def run_block(
     cache: Any = None,
 ) -> Tensor:
     """A block's output with rotary tables of its head size."""
-    rows, length = x_BLD.shape[:2]
-    where = positions(rows, length) if positions_BL is None else positions_BL
+    where = positions(x_BLD) if positions_BL is None else positions_BL
     return part(x_BLD, rotary_tables(where, part.head_dim), mask or Causal(), cache)  # type: ignore[no-any-return]

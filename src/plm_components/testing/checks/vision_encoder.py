@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from plm_components.contracts import Grid
@@ -25,9 +24,9 @@ def shape_law(subject: Subject) -> None:
     for height, width in _sizes(side, patch):
         grid = _grid(part, height, width)
         if grid is None:
-            _expect_refused(part, height, width)
+            _expect_refused(subject, part, height, width)
             continue
-        tokens = part(noise(2, 3, height, width))
+        tokens = part(noise(2, 3, height, width, device=subject.device))
         want = (2, grid.num_tokens, part.width)
         expect(
             tuple(tokens.shape) == want,
@@ -50,11 +49,10 @@ def grid_follows_patches(subject: Subject) -> None:
 def row_major(subject: Subject) -> None:
     """Changing the pixels of one patch changes its own row-major token most."""
     part = subject.build_random()
-    side, patch = part.image_size, part.patch_size
-    grid = _grid(part, side, side)
+    grid = _grid(part, part.image_size, part.image_size)
     if grid is None or min(grid) < 2:
         raise NotApplicable(f"grid {grid} has no rows and columns to confuse")
-    found = [_loudest(part, side, patch, grid, place) for place in ((0, 1), (1, 0))]
+    found = [_loudest(subject, part, grid, place) for place in ((0, 1), (1, 0))]
     expect(found == [(0, 1), (1, 0)], f"patches (0, 1), (1, 0) show at tokens {found} of a {grid}")
 
 
@@ -89,23 +87,22 @@ def _grid(part: Any, height: int, width: int) -> Grid | None:
     return grid
 
 
-def _expect_refused(part: Any, height: int, width: int) -> None:
+def _expect_refused(subject: Subject, part: Any, height: int, width: int) -> None:
     try:
-        part(noise(1, 3, height, width))
+        part(noise(1, 3, height, width, device=subject.device))
     except ShapeError:
         return
     raise Broken(f"grid refuses {height}x{width} pixels, forward takes them")
 
 
-def _loudest(
-    part: Any, side: int, patch: int, grid: Grid, place: tuple[int, int]
-) -> tuple[int, int]:
+def _loudest(subject: Subject, part: Any, grid: Grid, place: tuple[int, int]) -> tuple[int, int]:
     """The token that moves most when one patch changes, over several images."""
     row, column = place
-    pixels: Tensor = noise(4, 3, side, side)
+    side, patch = part.image_size, part.patch_size
+    pixels: Tensor = noise(4, 3, side, side, device=subject.device)
     changed = pixels.clone()
     window = changed[:, :, row * patch : (row + 1) * patch, column * patch : (column + 1) * patch]
-    window += 2 * torch.randn(window.shape, generator=torch.Generator().manual_seed(1))
+    window += 2 * noise(*window.shape, seed=1, device=subject.device)
     moved_N = (part(changed) - part(pixels)).norm(dim=-1).mean(0)
     if len(moved_N) != grid.num_tokens:
         raise NotApplicable(f"{len(moved_N)} tokens are no {grid}: see shape_law")
