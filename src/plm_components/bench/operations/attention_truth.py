@@ -44,15 +44,24 @@ def rounding_in_pieces(q_BHLh: Tensor, k_BGSh: Tensor, v_BGSh: Tensor) -> float:
 
 
 def gradient_rounding(q_BHLh: Tensor, k_BGSh: Tensor, v_BGSh: Tensor) -> float:
-    """What a backward may lose beside: it multiplies in the dtype of its inputs.
+    """What a backward may lose beside: scores as forward, and its products' factors."""
+    group = q_BHLh.shape[1] // k_BGSh.shape[1]
+    return rounding_in_pieces(q_BHLh, k_BGSh, v_BGSh) + factor_rounding(group, q_BHLh.dtype)
+
+
+def factor_rounding(group: int, dtype: torch.dtype) -> float:
+    """What a backward may lose since it multiplies in the dtype of its inputs, relatively.
 
     Matrix units take probabilities, their gradients and the output, from which the row sums of
     both are made, as rounded to the tested dtype: half a unit each. Where heads share keys and
     values and these were expanded, every further head of a group is added with another half.
+
+    Args:
+        group: Query heads that share keys and values.
+        dtype: Of the inputs.
     """
-    group = q_BHLh.shape[1] // k_BGSh.shape[1]
     halves = 3 + (group - 1)
-    return rounding_in_pieces(q_BHLh, k_BGSh, v_BGSh) + halves / 2 * torch.finfo(q_BHLh.dtype).eps
+    return halves / 2 * torch.finfo(dtype).eps
 
 
 def _assembled(oracle: _Oracle, q: Tensor, k: Tensor, v: Tensor, mask: Mask) -> Tensor:

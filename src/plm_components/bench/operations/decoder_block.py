@@ -13,6 +13,7 @@ from torch import Generator, Tensor
 from plm_components.bench.operation import Operation, Stimulus, Work
 from plm_components.bench.operations.attention_truth import (
     exact_attention,
+    factor_rounding,
     plain_attention_in_pieces,
 )
 from plm_components.bench.operations.block_surroundings import BlockSizes, BlockSurroundings
@@ -75,6 +76,7 @@ def decoder_block(
                 f"{name} (trial)", odd, dtype=dtype, device=where, backward=backward
             )
 
+    sums, group = sum_rounding(max(sizes.dim, sizes.ffn_dim)), sizes.num_heads // sizes.num_kv_heads
     return Operation(
         name=name,
         kind="decoder_block",
@@ -87,7 +89,8 @@ def decoder_block(
         plain=lambda x: surroundings.run(truth(dtype), x),
         backward=backward,
         differentiable=(0,),
-        rounding=lambda x: sum_rounding(max(sizes.dim, sizes.ffn_dim)),
+        rounding=lambda x: sums,
+        gradient_rounding=lambda x: sums + factor_rounding(group, dtype),
         trials=trials,
         oracle=ORACLE,
     )
