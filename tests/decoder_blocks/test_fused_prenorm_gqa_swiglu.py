@@ -26,6 +26,7 @@ from plm_components.kernels.rotary import HalfSplitRotary, RopeScaling
 from plm_components.testing import conformance
 from plm_components.testing.oracles import budget_fault
 from plm_components.zoo import default_zoo
+from plm_exports import contents, plm_spec, publish_tokenizer, random_variant
 from small_specs import ask, tiny_spec
 
 DIM, HEADS, KV_HEADS, FFN = 24, 4, 2, 20
@@ -54,7 +55,8 @@ def tables(batch: int, length: int, head_dim: int, start: int = 0) -> tuple[Tens
 
 def run(part: Any, x: Tensor, mask: Mask | None = None, run_by: Any = None) -> Tensor:
     cos, sin = tables(*x.shape[:2], part.head_dim)
-    return (run_by or part)(x, (cos.to(x.device), sin.to(x.device)), mask or Causal())
+    run_by = part if run_by is None else run_by
+    return run_by(x, (cos.to(x.device), sin.to(x.device)), mask or Causal())
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:
@@ -314,6 +316,15 @@ def test_a_whole_model_from_files_answers_as_with_the_plain_block(tmp_path) -> N
     assert str(ask(fused, question, max_new_tokens=5)) == str(
         ask(plain, question, max_new_tokens=5)
     )
+
+
+def test_a_whole_model_leaves_as_with_the_plain_block(tmp_path) -> None:
+    tokenizer = publish_tokenizer(tmp_path / "tokenizer")
+    for name in ("prenorm_gqa_swiglu", "fused_prenorm_gqa_swiglu"):
+        variant = random_variant(plm_spec(tokenizer, decoder={"block": {"type": name}}))
+        variant.export(tmp_path / name, format="hf")
+    plain, fused = (contents(tmp_path / f"{way}prenorm_gqa_swiglu") for way in ("", "fused_"))
+    assert fused == plain
 
 
 def test_the_kit_passes_in_the_interpreter() -> None:

@@ -212,7 +212,7 @@ def test_what_was_measured_of_another_computation_does_not_count(
     choice = auto(Offered(), table=table(replace(ROW, **change))).explain(PREFILL)
 
     assert choice.part == "plm-components:sdpa", why
-    told = f"not measured near this shape on {here()}: torch's own operators"
+    told = f"no time of Causal in float32 near this shape on {here()}: torch's own operators"
     assert choice.reason == told
 
 
@@ -381,7 +381,8 @@ def test_a_row_vouches_for_its_mask_and_dtype(
     call = replace(PREFILL, num_queries=20_000, num_keys=20_000)
     if taken:
         assert chosen.explain(call).reason == (
-            f"not measured near this shape on {here()}: it passed the gate on this hardware"
+            f"no time of Causal in float32 near this shape on {here()}: "
+            "it passed the gate on this hardware"
         )
     else:
         with pytest.raises(UnsupportedError, match="no test has run it on this hardware"):

@@ -17,6 +17,10 @@ DTYPES = [torch.float32, torch.bfloat16, torch.float16]
 # one channel, odd widths, one above a program's tile; one row, many
 SHAPES = [(3, 1), (2, 5, 33), (1, 1, 64), (70, 24), (2, 2100)]
 
+if torch.cuda.is_available():
+    # as the models have it, which the interpreter would take minutes for
+    SHAPES += [(1000, 2048), (2, 700, 3072), (4096, 4096), (3, 20_000)]
+
 
 def norm(x: Tensor, weight: Tensor) -> Tensor:
     return rms_norm(x, weight, EPS)

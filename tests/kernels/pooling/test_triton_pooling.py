@@ -29,6 +29,9 @@ CALLS = [
     (Grid(2, 2), 2, 1),
     (Grid(2, 2), 2, 1030),
 ]
+if torch.cuda.is_available():
+    # as the models have it, which the interpreter would take minutes for
+    CALLS += [(Grid(32, 32), 2, 2048), (Grid(32, 32), 2, 4096), (Grid(32, 48), 4, 3072)]
 DTYPES = [torch.float32, torch.bfloat16, torch.float16]
 
 

@@ -18,6 +18,9 @@ DTYPES = [torch.float32, torch.bfloat16, torch.float16]
 # batch, positions, query heads, key/value heads, head size: odd sizes, heads that do not fill a
 # block, one position behind a cache, more positions than a program's tile
 CALLS = [(2, 5, 4, 2, 6), (1, 1, 3, 3, 16), (1, 3, 20, 10, 2), (2, 70, 2, 1, 64), (3, 2, 5, 1, 24)]
+if torch.cuda.is_available():
+    # as the models have it, which the interpreter would take minutes for
+    CALLS += [(2, 1000, 32, 8, 64), (1, 777, 24, 8, 128), (4, 1, 32, 8, 128)]
 Tables = tuple[Tensor, Tensor]
 
 

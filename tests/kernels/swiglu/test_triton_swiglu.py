@@ -15,6 +15,10 @@ from plm_components.kernels.swiglu.triton import swiglu
 DTYPES = [torch.float32, torch.bfloat16, torch.float16]
 SHAPES = [(3, 2), (2, 5, 66), (70, 22), (1, 2, 2056)]
 
+if torch.cuda.is_available():
+    # as the models have it, which the interpreter would take minutes for
+    SHAPES += [(1000, 2 * 8192), (3, 200, 2 * 14_336)]
+
 
 def formula(gate_up: Tensor) -> Tensor:
     """Transformers' ``act_fn(gate) * up``."""

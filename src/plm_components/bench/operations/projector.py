@@ -9,6 +9,7 @@ from torch import Generator, Tensor
 from torch.nn import functional as F
 
 from plm_components.bench.operation import Operation, Stimulus, Work
+from plm_components.bench.operations.rounding import sum_rounding
 from plm_components.bench.operations.stimuli import drawn
 from plm_components.contracts import Grid
 from plm_components.testing.oracles import plain_pooling, pooling_oracle
@@ -116,6 +117,8 @@ def projector(
         plain=plain,
         backward=backward,
         differentiable=tuple(range(5)),
+        # forward over channels, and over tokens for the gradients of weights
+        rounding=lambda x, *weights: sum_rounding(max(x.shape[:2].numel(), in_dim, out_dim)),
         trials=trials,
         oracle=ORACLE,
     )

@@ -108,9 +108,10 @@ def _forward(
                 normed,
                 scale_R,
                 *rows.shape,
-                eps,
                 rows.stride(0),
                 added.stride(0),
+                # a constant: an argument would be fp32 in float64, too
+                EPS=eps,
                 ADD=delta is not None,
                 **tile,
             )
