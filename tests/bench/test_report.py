@@ -70,8 +70,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     runs = [
         run("h100", "2026-11-20T03:00:00", slower=1.2),
         run("h100", "2026-11-27T03:00:00"),
-        run("h100", "2026-11-27T03:00:00", mode="warm"),
-        run("h200", "2026-11-27T03:00:00", slower=0.7),
+        run("h100", "2026-11-27T03:00:00", records=(record("attention/eager", 1e-5, mode="warm"),)),
+        run("h200", "2026-11-27T03:00:00", records=(record("attention/eager", 1e-5),)),
     ]
     return write_runs(runs, tmp_path_factory.mktemp("report") / "out")
 
@@ -141,6 +141,19 @@ def test_of_several_runs_the_latest_is_drawn() -> None:
     found = latest(panels([late, early]))
 
     assert [panel.run for members in found.values() for panel in members] == [late, late]
+
+
+def test_only_what_was_measured_together_shares_a_panel() -> None:
+    def of(seed: int, part: str, seconds: float) -> Record:
+        return replace(record(part, seconds), conditions={"seed": seed})
+
+    first = (of(1, "attention/eager", 2e-5), of(1, "attention/sdpa", 1e-5))
+    second = (of(2, "attention/eager", 9e-5), of(2, "attention/flex", 8e-5))
+    one, other = panels([run(records=first + second)])
+
+    assert [standing.record for standing in one.standings] == [*reversed(first)]
+    assert [standing.record for standing in other.standings] == [*reversed(second)]
+    assert other.sizes == (*one.sizes, ("measurement", 2))
 
 
 def test_whom_the_fastest_is_not_known_to_beat_wins_too() -> None:
@@ -230,7 +243,7 @@ CROWDS: dict[str, tuple[Record, ...]] = {
     "few": (record("attention/eager", 1e-5),),
     "many": tuple(
         record(f"attention/{name}", time * 1e-6, sizes={"num_keys": keys}, error=time)
-        for keys in range(100, 900, 100)
+        for keys in range(100, 600, 100)
         for name, time in (("eager", 1), ("sdpa", 13.1), ("flex", 1234567.0))
     ),
     "long": (
