@@ -58,6 +58,7 @@ class FlexAttention:
         devices=frozenset({"cpu", "cuda", "meta"}),
         gqa=True,
         backward=frozenset({"cuda"}),
+        gradient_precision="fast",
     )
 
     def __init__(self, num_heads: int, num_kv_heads: int, head_dim: int) -> None:

@@ -55,6 +55,7 @@ class SDPAAttention:
         devices=frozenset({"cpu", "cuda", "mps", "meta"}),
         gqa=True,
         backward=frozenset({"cpu", "cuda", "mps", "meta"}),
+        gradient_precision="fast",
         portable=True,
     )
 
