@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 from typing import Any, ClassVar, NoReturn, TypeAlias
 
 import torch
@@ -107,6 +108,10 @@ def _fused(*args: Tensor, **kwargs: Any) -> Any:
 
 @cache
 def _compiled() -> Callable[..., Any]:
+    with warnings.catch_warnings():
+        # torch's compiler imports modules of its own that it warns about
+        warnings.simplefilter("ignore")
+        import_module("torch._inductor.compile_fx")
     compiled: Callable[..., Any] = torch.compile(_FLEX, fullgraph=True)
     return compiled
 
