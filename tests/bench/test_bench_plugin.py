@@ -190,6 +190,15 @@ def test_without_pytest_benchmark_only_its_users_are_told(run) -> None:
     result.stdout.fnmatch_lines(["*kernel_bench needs pytest-benchmark, and this pytest has none."])
 
 
+@pytest.mark.parametrize("off", [(), ("--benchmark-disable",)], ids=["timed", "gated"])
+def test_a_test_has_one_time(run, off: tuple[str, ...]) -> None:
+    twice = HONEST + HONEST.splitlines()[-1] + "\n"
+    result = run(twice, "--benchmark-max-time=0.02", *off)
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*UsageError: kernel_bench was used before in this test.*"])
+
+
 def test_options_of_the_marker_count_or_are_refused(pytester, run) -> None:
     marked = HONEST.replace("\ndef ", "\n@pytest.mark.benchmark(OPTIONS)\ndef ")
     good = marked.replace("OPTIONS", "group='mine', min_rounds=9, max_time=0.01")

@@ -282,3 +282,13 @@ def test_launches_are_hidden_on_a_gpu() -> None:
 
     for record in found.values():
         assert record.conditions["launch_hidden"] > 0.9, record.mode
+
+
+def test_calls_one_by_one_and_in_a_graph_take_as_long_where_launches_are_nothing() -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("graphs are a GPU's, and this machine has none")
+    operation = kernels.gated(8192, 4096, device="cuda", trials=False)
+    found = _measured(operation, kernels.honest, modes=["cold", "graph"], budget_s=0.3)
+    cold, graph = (median(found["honest", mode].rounds_s) for mode in ("cold", "graph"))
+
+    assert cold == pytest.approx(graph, rel=0.1)

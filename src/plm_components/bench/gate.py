@@ -89,7 +89,7 @@ def _try(
     """Every case of one trial, in the same memory; the judgement of the first."""
     stimulus = "preparing"
     try:
-        call = Call.of(trial, prepared or contender.prepare(trial))
+        call = Call.of(trial, contender.prepare(trial) if prepared is None else prepared)
         desk = _Desk(call, trial.device, cases[0])
         found = []
         for case in cases:

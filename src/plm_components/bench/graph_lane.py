@@ -55,7 +55,8 @@ class GraphLane:
         """Keeps a copy of the chosen round."""
         answer = done.take_answer()
         if done.is_kept:
-            self.kept = Kept(done.place.content, done.place.untouched, copies(answer))
+            read = copies(answer)
+            self.kept = Kept(done.place.content, done.place.untouched, read)
 
     def begin(self) -> None:
         """From here on rounds count: one of them will be verified."""

@@ -32,7 +32,7 @@ from plm_components.bench.sweeps import Rounds
 from plm_components.bench.truth import Truths
 from plm_components.bench.warm_up import MOST_S
 from plm_components.bench.weather import weather
-from plm_components.errors import WrongAnswerError
+from plm_components.errors import UsageError, WrongAnswerError
 
 _MOST_ROUNDS = 1000
 
@@ -68,6 +68,7 @@ class KernelBench:
         self._budget_s = budget_s
         self._min_rounds = min_rounds
         self._has_group = has_group
+        self._is_used = False
 
     @property
     def disabled(self) -> bool:
@@ -101,6 +102,7 @@ class KernelBench:
         Raises:
             WrongAnswerError: one was wrong; the others are recorded.
         """
+        self._use()
         if self.disabled:
             return self._judged(examine_all(operation, contenders, modes=modes, seed=seed))
         budget_s = self._budget_s if budget_s is None else budget_s
@@ -136,6 +138,7 @@ class KernelBench:
         mode = mode or MODES[operation.device.type][0]
         if self.disabled:
             return self(operation, [contender], modes=[mode], seed=seed)[0]
+        self._use()
         truths = Truths(operation, seed)
         entrant = enter(contender, truths)
         record = self._record(truths, entrant, mode)
@@ -189,6 +192,16 @@ class KernelBench:
         if comparison.finding == "slower":
             pytest.fail(told, pytrace=False)
         return comparison
+
+    def _use(self) -> None:
+        if self._is_used:
+            raise UsageError(
+                "kernel_bench was used before in this test.",
+                where=self._node.nodeid,
+                expected="one use a test, as with benchmark: a test has one time",
+                fix="pass all contenders at once, or write a test for each",
+            )
+        self._is_used = True
 
     def _marked_budget(self) -> str | float:
         marker = self._node.get_closest_marker("plm_budget")
