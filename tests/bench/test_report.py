@@ -245,7 +245,8 @@ CROWDS: dict[str, tuple[Record, ...]] = {
         record(f"attention/{name}", time * 1e-6, sizes={"num_keys": keys}, error=time)
         for keys in range(100, 600, 100)
         for name, time in (("eager", 1), ("sdpa", 13.1), ("flex", 1234567.0))
-    ),
+    )
+    + tuple(record(f"attention/{n}", 1e-6, sizes={"num_keys": 100}) for n in range(14)),
     "long": (
         record("attention/eager", 123.0, sizes={f"size_number_{n}": 10**n for n in range(14)}),
         record("a-distribution-of-a-long-name:attention/and_a_part_of_a_longer_one", 1e-9),
