@@ -104,7 +104,8 @@ def test_one_part_beside_another(plm) -> None:
         (("--device", "gpu"), "There is no device 'gpu'."),
         (("--mode", "cold", "--only", "pooling"), "Nothing is timed 'cold' on a cpu."),
         (("--ab", "attention/sdpa", "pooling/mean"), "are of different kinds."),
-        (("--ab", "attention/sdpa", "attention/eager", "--whole"), "means nothing beside --ab."),
+        (("--ab", "attention/sdpa", "attention/eager", "--whole"), "--whole would mean nothing"),
+        (("--budget", "5%"), "--budget would mean nothing here."),
         (("--out", "nowhere/there/rounds.json"), "There is no folder for nowhere/there"),
     ],
 )
@@ -119,6 +120,9 @@ def test_what_is_made_of_files_needs_files_and_a_place(plm, word) -> None:
     done = plm("bench", word)
     assert done.code == 2
     assert f"plm bench {word} measured.json --out " in done.err
+    done = plm("bench", word, "measured.json", "--out", "there", "--time", "2", "--backward")
+    assert done.code == 2
+    assert "--backward, --time would mean nothing here." in done.err
 
 
 def test_files_become_a_page_and_a_table(plm, tmp_path: Path) -> None:

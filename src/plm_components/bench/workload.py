@@ -107,9 +107,7 @@ def workload(
     run = MetaRun(parts, recording, request, as_dtype(dtype))
     terms = Terms(as_dtype(dtype), target, backward)
     stages = [stage for stage in request.stages if not (backward and stage == "decode")]
-    kernels = _kernels(
-        tree, run, [stage for stage in stages if stage in run.stages], terms, where_from
-    )
+    kernels = _kernels(tree, run, stages, terms, where_from)
     return Workload(
         spec=tree.name or "spec",
         request=request,
