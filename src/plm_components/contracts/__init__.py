@@ -1,6 +1,7 @@
 """What each kind of component promises: protocols, masks, shapes, batches."""
 
 from plm_components.contracts.batch import Batch, MediaSpan
+from plm_components.contracts.compiling import Compiles
 from plm_components.contracts.decoder import Cache, Decoder, DecoderBlock, LayerCache
 from plm_components.contracts.files import CarriesFiles
 from plm_components.contracts.foreign import (
@@ -55,6 +56,7 @@ __all__ = [
     "Causal",
     "CausalCached",
     "CheckpointHeader",
+    "Compiles",
     "Decoder",
     "DecoderBlock",
     "DefaultPart",
