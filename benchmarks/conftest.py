@@ -1,16 +1,14 @@
-"""How the benchmarks run: threads fixed, kernels side by side, ratios against the oracle printed.
+"""How the suites run: one test an operation, at the sizes of the models or at small ones.
 
-``pytest benchmarks --benchmark-disable`` (the default of this repository) runs every benchmark
-once at small shapes: a smoke test. ``make bench`` times them at the shapes of the models.
+``pytest benchmarks --benchmark-disable`` (the default of this repository) holds every kernel to
+float64 at small sizes and times nothing: a smoke test. ``make bench`` times them at the sizes of
+the models, on the GPU where there is one.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections import defaultdict
-from collections.abc import Iterator
-from typing import Any
 
 # read by OpenMP when torch loads it: a thread that spins between operations steals the other's core
 _LATE = "torch" in sys.modules
@@ -18,59 +16,27 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import pytest  # noqa: E402
 import torch  # noqa: E402
-from bench_ledger import Ledger, Row  # noqa: E402
 
-_LEDGER = pytest.StashKey[Ledger]()
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_LEDGER] = Ledger()
-    torch.set_num_threads(_threads())
+from plm_components.bench.operation import Operation  # noqa: E402
 
 
 def pytest_report_header(config: pytest.Config) -> str:
     late = " (torch was loaded before: may not count)" if _LATE else ""
     policy = os.environ["OMP_WAIT_POLICY"] + late
-    what = "smoke test, small shapes" if is_smoke(config) else "timed, shapes of the models"
-    return f"benchmarks: {what}; {torch.get_num_threads()} threads, OMP_WAIT_POLICY={policy}"
-
-
-def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: Any) -> None:
-    machine_info["torch"] = torch.__version__
-    machine_info["threads"] = torch.get_num_threads()
-    machine_info["omp_wait_policy"] = os.environ["OMP_WAIT_POLICY"]
+    what = "smoke test, small sizes" if is_smoke(config) else "timed, sizes of the models"
+    return f"benchmarks: {what} on {device()}; OMP_WAIT_POLICY={policy}"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Gives ``shape`` the list its module names, small or as the models have it."""
-    if "shape" in metafunc.fixturenames:
-        shapes = metafunc.module.SMALL if is_smoke(metafunc.config) else metafunc.module.SHAPES
-        metafunc.parametrize("shape", shapes, ids=str)
+    """Gives ``operation`` each of those its module names, small or as the models have them."""
+    if "operation" in metafunc.fixturenames:
+        operations = metafunc.module.operations(small=is_smoke(metafunc.config), device=device())
+        metafunc.parametrize("operation", list(operations), ids=_name)
 
 
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    rows: dict[str, list[Row]] = defaultdict(list)
-    for row in config.stash[_LEDGER].rows:
-        rows[row.group].append(row)
-    if rows:
-        terminalreporter.section("medians against the oracle, in this run")
-    for group, members in rows.items():
-        terminalreporter.line(group)
-        for line in Ledger.lines(members):
-            terminalreporter.line(line)
-
-
-@pytest.fixture
-def ledger(request: pytest.FixtureRequest) -> Ledger:
-    """Where a timed benchmark writes its median."""
-    return request.config.stash[_LEDGER]
-
-
-@pytest.fixture(autouse=True)
-def without_gradients() -> Iterator[None]:
-    """Inference; benchmarks of the backward pass say ``enable_grad`` themselves."""
-    with torch.no_grad():
-        yield
+def device() -> torch.device:
+    """The GPU where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def is_smoke(config: pytest.Config) -> bool:
@@ -78,6 +44,9 @@ def is_smoke(config: pytest.Config) -> bool:
     return bool(config.getoption("benchmark_disable"))
 
 
-def _threads() -> int:
-    """What the environment says, or every core this process may use."""
-    return int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0)))
+def _name(operation: Operation) -> str:
+    """``attention/vision-batch1-…-bfloat16``, to be chosen by ``-k``."""
+    sizes = [f"{name}{size}" for name, size in operation.sizes.items()]
+    dtype = str(operation.dtype).removeprefix("torch.")
+    direction = ["backward"] if operation.backward else []
+    return "-".join([operation.name, *sizes, dtype, *direction])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
@@ -11,16 +12,28 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+import torch
 from hypothesis import settings
 
 from plm_components.zoo import default_zoo
 from plugin_dists import Site
+
+# read when triton is imported, and torch imports it when it compiles
+if not torch.cuda.is_available():
+    assert "triton" not in sys.modules
+    os.environ["TRITON_INTERPRET"] = "1"
 
 # a shared machine is slow now and then, and that is no fault of what is tested
 settings.register_profile("plm", deadline=None, database=None)
 # pytest tests/hostile --hypothesis-profile=long: other examples every time, and many more
 settings.register_profile("long", deadline=None, database=None, max_examples=5_000)
 settings.load_profile("plm")
+
+
+@pytest.fixture(scope="session")
+def kernel_device() -> str:
+    """Where Triton's kernels are tested: the GPU, else the CPU, in Triton's interpreter."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 @pytest.fixture

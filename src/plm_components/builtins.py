@@ -44,15 +44,28 @@ _TABLE = {
     ),
     ("decoder_block", "decoder_blocks"): (
         ("prenorm_gqa_swiglu", "PrenormGQASwiGLUBlock", "RMSNorm, grouped attention, SwiGLU"),
+        (
+            "fused_prenorm_gqa_swiglu",
+            "FusedPrenormGQASwiGLUBlock",
+            "the same weights in fewer steps: joined products, Triton kernels on CUDA",
+        ),
     ),
     ("attention", "kernels.attention"): (
         ("eager", "EagerAttention", "the oracle: scores and softmax in fp32"),
+        ("auto", "AutoAttention", "the fastest that was measured here, else the ablest"),
         ("sdpa", "SDPAAttention", "torch's scaled_dot_product_attention"),
         ("flex", "FlexAttention", "torch's flex_attention; forward only on a CPU"),
+        ("grouped", "GroupedAttention", "decoding on a CPU: grouped matrix products; fast"),
+        ("blocked_causal", "BlockedCausalAttention", "prefill on a CPU: causal blocks; fast"),
+        ("paired_heads", "PairedHeadsAttention", "vision on a CPU: two heads at a time; fast"),
+        ("xformers", "XFormersAttention", "xFormers' memory_efficient_attention; forward only"),
+        ("flash_attn", "FlashAttnAttention", "FlashAttention 2, its cache and varlen kernels"),
+        ("flash_attn_4", "FlashAttn4Attention", "FlashAttention 4, flash_attn.cute"),
     ),
     ("pooling", "kernels.pooling"): (
         ("mean", "MeanPooling", "average over a channels-last view"),
         ("adaptive", "AdaptivePooling", "the oracle: adaptive_avg_pool2d, as published"),
+        ("triton", "TritonPooling", "GELU and mean in one Triton kernel, forward and backward"),
     ),
     ("tokenizer", "tokenizers"): (
         ("hf", "HFTokenizer", "any fast tokenizer, local path or hub id"),
@@ -81,7 +94,13 @@ _TABLE = {
     ),
 }
 
-_REQUIRES = {"video_reader/torchcodec": ("torchcodec",)}
+_REQUIRES = {
+    "attention/xformers": ("xformers>=0.0.34", "cuda"),
+    "attention/flash_attn": ("flash-attn>=2.5", "cuda"),
+    "attention/flash_attn_4": ("flash-attn-4", "cuda"),
+    "pooling/triton": ("triton>=3.3", "cuda"),
+    "video_reader/torchcodec": ("torchcodec",),
+}
 
 
 @hookimpl

@@ -171,3 +171,11 @@ class UnsupportedError(PlmError, NotImplementedError):
 
 class UsageError(PlmError, ValueError):
     """A public function or the command line was called with arguments that make no sense."""
+
+
+class MeasurementError(PlmError, ValueError):
+    """A table of measurements that cannot be read or written."""
+
+
+class WrongAnswerError(PlmError, AssertionError):
+    """A kernel that was to be timed gives wrong answers, or a time that cannot be."""

@@ -21,13 +21,13 @@ from plm_components.assembly import (
     with_files_copied,
     without_part_weights,
 )
+from plm_components.atomic import atomic_directory
 from plm_components.checkpoints import (
     WRITE_ERRORS,
     Exported,
     ExportFormat,
     Receipt,
     VariantWriter,
-    atomic_directory,
     check_exportable,
     check_writable,
     first_few,

@@ -237,8 +237,8 @@ FAULTS: dict[str, tuple[list[str], str, tuple[str, ...]]] = {
         "  where:    decoder.block.attention\n"
         "  expected: masks: Causal, Documents; as many key/value heads as query heads; "
         "head_dim: 128, 64\n"
-        "  fix:      set decoder.block.attention=eager",
-        ("decoder.block.attention=eager",),
+        "  fix:      set decoder.block.attention=auto",
+        ("decoder.block.attention=auto",),
     ),
     "a constructor that fails": (
         ["projector=failing"],
@@ -333,7 +333,7 @@ def test_all_faults_at_once_and_edits_that_mend_them_together(fakes: Zoo) -> Non
     assert len(report.faults) == 4
     assert report.edits == (
         "projector.pool=2",
-        "decoder.block.attention=eager",
+        "decoder.block.attention=auto",
         "decoder.vocab_size=276",
         "video_reader=pyav",
     )

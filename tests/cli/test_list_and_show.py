@@ -27,6 +27,7 @@ def test_the_list_is_the_zoo(plm) -> None:
         "provider": "plm-components",
         "version": "0.1.0",
         "status": "available",
+        "untested_here": False,
         "reason": None,
         "requires": [],
     }

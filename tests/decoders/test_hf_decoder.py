@@ -385,3 +385,14 @@ def test_native_and_transformers_agree_on_one_llama() -> None:
     x = native.embed(words())
     expected = native.logits(native(x, positions_BL=positions, mask=Causal()))
     close(run(wrapped, words()), expected)
+
+
+def test_a_decoder_is_built_in_bfloat16_though_its_rehearsal_is_fp32() -> None:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.bfloat16)
+    try:
+        # a configuration that no other test has rehearsed
+        decoder = HFDecoder(config={**CONFIGS["smollm2"], "rope_theta": 12345.0})
+    finally:
+        torch.set_default_dtype(before)
+    assert {parameter.dtype for parameter in decoder.parameters()} == {torch.bfloat16}

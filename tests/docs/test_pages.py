@@ -19,6 +19,7 @@ PAGES = (
     "README.md",
     "CONTRIBUTING.md",
     "docs/architecture.md",
+    "docs/benchmarks.md",
     "docs/components.md",
     "docs/exactness.md",
 )

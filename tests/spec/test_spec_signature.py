@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plm_components.errors import ContractError
-from plm_components.spec import MISSING, DefaultPart, Option, Slot, signature_of
+from plm_components.spec import MISSING, DefaultPart, EveryPart, Option, Slot, signature_of
 from plm_components.spec.option_types import shaped, type_text, value_fault
 from plm_components.spec.plain import plain
 
@@ -172,6 +172,20 @@ def broken():
             self, in_dim: int, out_dim: int, *, p: Annotated[int, DefaultPart("x")]
         ) -> None: ...
 
+    class EveryOfNothing:
+        def __init__(
+            self, in_dim: int, out_dim: int, *, p: Annotated[dict, EveryPart("engine")]
+        ) -> None: ...
+
+    class EveryAndDefault:
+        def __init__(
+            self,
+            in_dim: int,
+            out_dim: int,
+            *,
+            p: Annotated[dict, EveryPart("pooling")] = {},  # noqa: B006
+        ) -> None: ...
+
     return {cls.__name__: cls for cls in locals().values()}
 
 
@@ -193,6 +207,8 @@ def broken():
         ("Factory", "p is Callable"),
         ("NoKind", "p is declared as a part of no known kind"),
         ("DefaultOfNothing", "p is declared as a part of no known kind"),
+        ("EveryOfNothing", "p asks for every part of the kind 'engine', which there is not"),
+        ("EveryAndDefault", "p asks for every pooling and has a default"),
     ],
 )
 def test_a_constructor_that_breaks_a_rule_is_refused_by_name(name, why):

@@ -57,7 +57,7 @@ def test_a_thousand_parts_are_listed_in_no_time(many):
     listed, _ = run(many, "-m", "plm_components", "list")  # and bytecode
     lines = [line for line in listed.splitlines() if "plm-gen-" in line]
     assert len(lines) == PLUGINS * len(KINDS)
-    assert all("available" in line and "(needs cuda>=8.0)" in line for line in lines)
+    assert all("untested here" in line and "(needs cuda>=8.0)" in line for line in lines)
     seconds = [run(many, "-m", "plm_components", "list")[1] for _ in range(3)]
     assert statistics.median(seconds) < BUDGET_S
 

@@ -106,7 +106,7 @@ class PartBuilder:
         wired = wire(part.kind, around)
         children = self._children(part, {**part.options, **wired})
         with naming_the_part(part):
-            instance = part.cls(*wired.values(), **{**part.options, **children})
+            instance = part.cls(*wired.values(), **part.options, **children, **part.candidates)
         self.instances.setdefault(part.path, []).append(instance)
         return instance
 

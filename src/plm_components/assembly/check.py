@@ -73,6 +73,7 @@ def report_of(
         faults=faults or tuple(finding.fault for finding in exam.findings),
         edits=edits,
         notes=tuple(exam.notes),
+        choices=tuple(exam.choices),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from plm_components.assembly.build import BuiltParts
+from plm_components.assembly.report import Chosen
 from plm_components.contracts import Grid
 from plm_components.errors import Fault, PlmError
 from plm_components.spec import Part, SpecTree
@@ -44,6 +45,7 @@ class Examination:
         outputs: Shape of a part's output, by spec path.
         findings: What does not fit.
         notes: What could not be verified.
+        choices: What parts that choose among others take.
     """
 
     tree: SpecTree
@@ -57,6 +59,7 @@ class Examination:
     outputs: dict[str, str] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    choices: list[Chosen] = field(default_factory=list)
 
     def part(self, slot: str) -> Part | None:
         """The spec's entry of a top-level slot."""

@@ -19,6 +19,7 @@ from plm_components.assembly.build import (
     build_slot,
 )
 from plm_components.assembly.candidates import around_path
+from plm_components.assembly.choices import explain_choices
 from plm_components.assembly.examination import Examination, all_parts
 from plm_components.assembly.grafts import unreadable_weights
 from plm_components.assembly.promises import (
@@ -65,6 +66,7 @@ def examine(
     check_video_slots(exam)
     check_tile_sizes(exam)
     check_positions(exam)
+    explain_choices(exam)
     _check_weights(exam)
     _describe_outputs(exam)
     return exam

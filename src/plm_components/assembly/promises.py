@@ -11,7 +11,7 @@ from plm_components import contracts
 from plm_components.assembly.budgets import VIDEO_SLOTS
 from plm_components.assembly.candidates import other_components, raised
 from plm_components.assembly.examination import Examination, all_parts
-from plm_components.contracts import AttentionSupport, Causal, CausalCached, Full, ids_of_media
+from plm_components.contracts import Causal, CausalCached, Full, ids_of_media, shortfalls
 from plm_components.spec import Part
 
 # that a model can be built in
@@ -89,12 +89,12 @@ def check_attention(exam: Examination) -> None:
     for part in all_parts(exam.tree):
         instances = exam.parts.instances.get(part.path)
         if part.kind == "attention" and instances:
-            lacking = list(_lacking(exam, part, instances[0]))
+            lacking = dict(_lacking(exam, part, instances[0]))
             if lacking:
                 exam.find(
-                    f"{part.entry.address} cannot do {', '.join(text for text, _ in lacking)}.",
+                    f"{part.entry.address} cannot do {', '.join(lacking)}.",
                     where=part.path,
-                    expected="; ".join(dict.fromkeys(can for _, can in lacking)),
+                    expected="; ".join(dict.fromkeys(lacking.values())),
                     fix="choose another attention for this slot",
                     candidates=other_components(exam, part),
                 )
@@ -102,22 +102,15 @@ def check_attention(exam: Examination) -> None:
 
 def _lacking(exam: Examination, part: Part, kernel: Any) -> Iterator[tuple[str, str]]:
     """What is asked of a kernel and not supported, and what it supports instead."""
-    support: AttentionSupport = kernel.support
-    for mask in _MASKS_NEEDED.get(part.path.partition(".")[0], ()):
-        if mask not in support.masks:
-            yield f"a {mask.__name__} mask", f"masks: {_names(support.masks)}"
-    if exam.dtype not in support.dtypes:
-        yield str(exam.dtype), f"dtypes: {_names(support.dtypes)}"
-    if exam.device not in support.devices:
-        yield f"device {exam.device}", f"devices: {_names(support.devices)}"
-    if kernel.num_kv_heads != kernel.num_heads and not support.gqa:
-        yield "grouped queries", "as many key/value heads as query heads"
-    if support.head_dims is not None and kernel.head_dim not in support.head_dims:
-        yield f"head_dim {kernel.head_dim}", f"head_dim: {_names(support.head_dims)}"
-
-
-def _names(things: frozenset[Any]) -> str:
-    return ", ".join(sorted(t.__name__ if isinstance(t, type) else str(t) for t in things))
+    return shortfalls(
+        kernel.support,
+        masks=_MASKS_NEEDED.get(part.path.partition(".")[0], ()),
+        device=exam.device,
+        dtype=exam.dtype,
+        grouped=kernel.num_kv_heads != kernel.num_heads,
+        head_dim=kernel.head_dim,
+        backward=False,
+    )
 
 
 def check_video_slots(exam: Examination) -> None:

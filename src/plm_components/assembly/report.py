@@ -32,6 +32,29 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Chosen:
+    """What a part that chooses among others takes at one stage of a request.
+
+    Args:
+        path: Spec path of the part that chooses.
+        stage: ``encode``, ``project``, ``prefill`` or ``decode``.
+        part: What it takes, as a spec would name it.
+        reason: Why.
+        passed_over: What came before it, each with why it was not taken.
+    """
+
+    path: str
+    stage: str
+    part: str
+    reason: str
+    passed_over: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        others = f" (passed over: {'; '.join(self.passed_over)})" if self.passed_over else ""
+        return f"{self.path}, {self.stage}: {self.part}, {self.reason}{others}"
+
+
+@dataclass(frozen=True)
 class Totals:
     """Sums over a variant; None where a part that decides it is missing or broken.
 
@@ -68,6 +91,7 @@ class Report:
         faults: Everything that does not fit.
         edits: Overrides that mend it, tried out; empty where none was found.
         notes: What could not be verified, and why.
+        choices: What parts that choose among others take on the device and in the dtype asked for.
     """
 
     name: str | None
@@ -76,6 +100,7 @@ class Report:
     faults: tuple[Fault, ...] = ()
     edits: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    choices: tuple[Chosen, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -90,7 +115,8 @@ class Report:
         return {**asdict(self), "ok": self.ok}
 
     def __str__(self) -> str:
-        blocks = [self._table(), self._totals_text(), *(f"note: {note}" for note in self.notes)]
+        blocks = [self._table(), self._totals_text(), *map(str, self.choices)]
+        blocks += [f"note: {note}" for note in self.notes]
         blocks += [f"{n}. {fault}" for n, fault in enumerate(self.faults, start=1)]
         if self.edits:
             blocks.append(f"This mends it: {' '.join(self.edits)}")

@@ -46,6 +46,8 @@ class Operation:
         differentiable: Which inputs have gradients, by position.
         rounding: Inputs to the relative error allowed beside the plain kernel's, or None.
         trials: The same computation at odd sizes and under every mask it has, for the gate alone.
+        oracle: The contender that the others are compared with, by its part; None where there is
+            none.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Operation:
     differentiable: tuple[int, ...] = ()
     rounding: Callable[..., float] | None = None
     trials: Callable[[], Iterable[Operation]] = field(default=tuple)
+    oracle: str | None = None
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,16 @@ class Verdict:
         rms: Root-mean-square error.
         decorrelation: One less the correlation with float64.
         fault: What is wrong, None where nothing is.
+        trials: Other sizes at which it was right.
+        declined: Other sizes that it declares it cannot do.
     """
 
     largest: float
     rms: float
     decorrelation: float
     fault: str | None = None
+    trials: int = 0
+    declined: int = 0
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,8 @@ class Record:
         peak_bytes: Device memory beyond the inputs, None where it is not known.
         roofline_s: The least time the measured roofline allows; None where it was not measured.
         conditions: Clocks, throttling, threads, warm-up: whatever a reader should know.
+        oracle: Part that the contenders of this operation are compared with, None where there is
+            none.
     """
 
     operation: str
@@ -73,3 +79,4 @@ class Record:
     peak_bytes: int | None
     roofline_s: float | None
     conditions: Mapping[str, Any]
+    oracle: str | None = None

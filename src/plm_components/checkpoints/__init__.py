@@ -1,6 +1,5 @@
 """Weights on the disk: our own directories, what they hold, and how strictly they are read."""
 
-from plm_components.checkpoints.atomic import atomic_directory, atomic_file
 from plm_components.checkpoints.directory import (
     LOCK_FILE,
     SPEC_FILE,
@@ -74,8 +73,6 @@ __all__ = [
     "StoredTensors",
     "TensorSource",
     "VariantWriter",
-    "atomic_directory",
-    "atomic_file",
     "check_exportable",
     "check_writable",
     "first_few",

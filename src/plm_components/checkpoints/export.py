@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from plm_components.checkpoints.atomic import atomic_directory
+from plm_components.atomic import atomic_directory
 from plm_components.checkpoints.directory import check_writable
 from plm_components.checkpoints.export_hf import HFExport
 from plm_components.checkpoints.export_original import OriginalExport

@@ -16,6 +16,8 @@ _COLOURS = {
     "loaded": "green",
     "right": "green",
     "absent": "yellow",
+    "untested": "yellow",
+    "untested here": "yellow",
     "unavailable": "yellow",
     "incompatible": "yellow",
     "blocked": "yellow",

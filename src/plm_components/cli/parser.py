@@ -21,6 +21,7 @@ COMMANDS = {
     "ask": "ask a variant about images and a video",
     "demo": "draw a new image and a new video, and ask plm-tiny about them",
     "export": "write a variant as transformers or PerceptionLM's own code reads it",
+    "bench": "every registered kernel on the exact shapes of a spec: checked, timed, priced",
     "plugins": "every installed plugin, and what became of it",
     "doctor": "what works on this machine, and how to mend the rest",
 }

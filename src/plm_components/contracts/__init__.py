@@ -1,6 +1,13 @@
 """What each kind of component promises: protocols, masks, shapes, batches."""
 
 from plm_components.contracts.batch import Batch, MediaSpan
+from plm_components.contracts.choosing import (
+    AttentionCall,
+    Candidates,
+    Choice,
+    ChoosesAttention,
+    Offer,
+)
 from plm_components.contracts.compiling import Compiles
 from plm_components.contracts.decoder import Cache, Decoder, DecoderBlock, LayerCache
 from plm_components.contracts.files import CarriesFiles
@@ -16,6 +23,7 @@ from plm_components.contracts.kernels import (
     AttentionSupport,
     Pooling,
     refuse_unsupported,
+    shortfalls,
 )
 from plm_components.contracts.llama_keys import llama_keys
 from plm_components.contracts.masks import Causal, CausalCached, Documents, Full, Mask
@@ -45,23 +53,28 @@ from plm_components.contracts.text import (
     ids_of_media,
 )
 from plm_components.contracts.vision import Projector, VisionEncoder
-from plm_components.spec.slots import DefaultPart
+from plm_components.spec.slots import DefaultPart, EveryPart
 
 __all__ = [
     "Attention",
+    "AttentionCall",
     "AttentionSupport",
     "Batch",
     "Cache",
+    "Candidates",
     "CarriesFiles",
     "Causal",
     "CausalCached",
     "CheckpointHeader",
+    "Choice",
+    "ChoosesAttention",
     "Compiles",
     "Decoder",
     "DecoderBlock",
     "DefaultPart",
     "Documents",
     "EncodedConversation",
+    "EveryPart",
     "FirstFrame",
     "FrameTransform",
     "Full",
@@ -74,6 +87,7 @@ __all__ = [
     "MediaLayout",
     "MediaSlot",
     "MediaSpan",
+    "Offer",
     "OwnVideoToken",
     "Peek",
     "Pooling",
@@ -95,4 +109,5 @@ __all__ = [
     "refusal",
     "refuse_differing",
     "refuse_unsupported",
+    "shortfalls",
 ]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -25,6 +26,8 @@ class AttentionSupport:
         backward: Device types on which gradients flow.
         head_dims: Head sizes it takes, or None for any.
         precision: ``"exact"`` within twice the eager kernel's error, else ``"fast"``.
+        portable: Whether it is made of torch's own operators alone, so that it is right wherever
+            torch is; a kernel of its own is right where a test has run it.
     """
 
     masks: frozenset[type]
@@ -34,6 +37,7 @@ class AttentionSupport:
     backward: frozenset[str]
     head_dims: frozenset[int] | None = None
     precision: Literal["exact", "fast"] = "exact"
+    portable: bool = False
 
 
 @runtime_checkable
@@ -56,6 +60,42 @@ class Attention(Protocol):
         ...
 
 
+def shortfalls(
+    support: AttentionSupport,
+    *,
+    masks: Iterable[type],
+    device: str,
+    dtype: torch.dtype,
+    grouped: bool,
+    head_dim: int,
+    backward: bool,
+) -> Iterator[tuple[str, str]]:
+    """What is asked of a kernel beyond what it declares, and what it can do instead.
+
+    Args:
+        support: The kernel's declaration.
+        masks: Classes of the masks.
+        device: Type of the device.
+        dtype: Of the inputs.
+        grouped: Whether several query heads share a key/value head.
+        head_dim: Channels of a head.
+        backward: Whether gradients are wanted.
+    """
+    for mask in masks:
+        if mask not in support.masks:
+            yield f"a {mask.__name__} mask", f"masks: {_names(support.masks)}"
+    if dtype not in support.dtypes:
+        yield str(dtype), f"dtypes: {_names(support.dtypes)}"
+    if device not in support.devices:
+        yield f"device {device}", f"devices: {_names(support.devices)}"
+    if grouped and not support.gqa:
+        yield "grouped queries", "as many key/value heads as query heads"
+    if support.head_dims is not None and head_dim not in support.head_dims:
+        yield f"head_dim {head_dim}", f"head_dim: {_names(support.head_dims)}"
+    if backward and device not in support.backward:
+        yield f"gradients on {device}", f"backward on: {_names(support.backward) or 'no device'}"
+
+
 def refuse_unsupported(
     address: str, support: AttentionSupport, q_BHLh: Tensor, k_BGSh: Tensor, mask: Mask
 ) -> None:
@@ -68,28 +108,26 @@ def refuse_unsupported(
         k_BGSh: Keys of the call.
         mask: Mask of the call.
     """
-
-    def refuse(asked: str, can: str, fix: str) -> None:
+    lacking = shortfalls(
+        support,
+        masks=(type(mask),),
+        device=q_BHLh.device.type,
+        dtype=q_BHLh.dtype,
+        grouped=q_BHLh.shape[1] != k_BGSh.shape[1],
+        head_dim=q_BHLh.shape[-1],
+        backward=torch.is_grad_enabled() and (q_BHLh.requires_grad or k_BGSh.requires_grad),
+    )
+    for asked, can in lacking:
         raise UnsupportedError(
-            f"{address} cannot do {asked}.", where=address, expected=can, fix=fix
+            f"{address} cannot do {asked}.",
+            where=address,
+            expected=can,
+            fix="choose another attention part for this slot: attention=eager does everything",
         )
 
-    other = "choose another attention part for this slot: attention=eager does everything"
-    if type(mask) not in support.masks:
-        names = ", ".join(sorted(mask_type.__name__ for mask_type in support.masks))
-        refuse(f"a {type(mask).__name__} mask", f"one of: {names}", other)
-    if q_BHLh.device.type not in support.devices:
-        refuse(f"device {q_BHLh.device.type}", ", ".join(sorted(support.devices)), other)
-    if q_BHLh.dtype not in support.dtypes:
-        refuse(str(q_BHLh.dtype), ", ".join(sorted(map(str, support.dtypes))), other)
-    if q_BHLh.shape[1] != k_BGSh.shape[1] and not support.gqa:
-        refuse("grouped queries", "as many key/value heads as query heads", other)
-    if support.head_dims is not None and q_BHLh.shape[-1] not in support.head_dims:
-        refuse(f"head_dim {q_BHLh.shape[-1]}", f"one of {sorted(support.head_dims)}", other)
-    needs_grad = torch.is_grad_enabled() and (q_BHLh.requires_grad or k_BGSh.requires_grad)
-    if needs_grad and q_BHLh.device.type not in support.backward:
-        on = ", ".join(sorted(support.backward)) or "no device"
-        refuse(f"gradients on {q_BHLh.device.type}", f"backward on: {on}", other)
+
+def _names(things: frozenset[Any]) -> str:
+    return ", ".join(sorted(t.__name__ if isinstance(t, type) else str(t) for t in things))
 
 
 @runtime_checkable

@@ -43,7 +43,8 @@ def rehearse(config: PretrainedConfig, implementation: str) -> Style:
 def _rehearse(config: PretrainedConfig, implementation: str) -> Style:
     reasons = []
     # on the CPU in fp32 whatever the caller builds on, and without touching his random numbers
-    with torch.device("cpu"), torch.random.fork_rng(devices=[]), torch.no_grad(), _quiet():
+    numbers = torch.random.fork_rng(devices=[])
+    with torch.device("cpu"), _fp32(), numbers, torch.no_grad(), _quiet():
         torch.manual_seed(0)
         model, own, ids = _copies(config, implementation)
         for style in styles_of(config):
@@ -52,6 +53,17 @@ def _rehearse(config: PretrainedConfig, implementation: str) -> Style:
                 return style
             reasons.append(reason)
     raise _refused(config, implementation, reasons[0])
+
+
+@contextmanager
+def _fp32() -> Iterator[None]:
+    """Where a decoder is built in bfloat16, that is what new tensors of anybody are in."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ class Finding:
 
     Args:
         topic: What was examined.
-        state: ``ok``, ``absent`` or ``broken``.
+        state: ``ok``, ``absent``, ``untested`` or ``broken``.
         detail: What was found, in a line.
         fix: What to type; empty when there is nothing to do.
         needed: Whether the main job needs it.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from plm_components.doctor.finding import Finding
+from plm_components.doctor.measurements import measurements
 from plm_components.doctor.parts import first_of, unusable_parts
 from plm_components.doctor.plugins import misnamed, plugin_finding
 from plm_components.doctor.probes import Probe
@@ -31,7 +32,14 @@ def zoo_findings(torch: Probe) -> list[Finding]:
     # of plugins that loaded, the parts say the rest
     told = [plugin for plugin in zoo.plugins if plugin.aside is not None or plugin.notes]
     plugins = [plugin_finding(plugin) for plugin in told]
-    return [_parts(zoo), *unusable_parts(zoo.entries(), torch), *plugins, *misnamed(zoo)]
+    parts = zoo.entries()
+    return [
+        _parts(zoo),
+        *unusable_parts(parts, torch),
+        *measurements(parts, torch),
+        *plugins,
+        *misnamed(zoo),
+    ]
 
 
 def _parts(zoo: Zoo) -> Finding:

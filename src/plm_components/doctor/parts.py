@@ -21,7 +21,7 @@ def unusable_parts(parts: Iterable[Entry], torch: Probe) -> Iterator[Finding]:
     """
     lacking: dict[tuple[str, str], list[Entry]] = {}
     for entry in parts:
-        reason = _obstacle(entry, torch)
+        reason = obstacle(entry, torch)
         if reason is not None:
             lacking.setdefault((str(entry.provider), reason), []).append(entry)
     for (_, reason), entries in lacking.items():
@@ -40,7 +40,8 @@ def first_of(names: Sequence[str], count: int = 3) -> str:
     return ", ".join(names[:count]) + more
 
 
-def _obstacle(entry: Entry, torch: Probe) -> str | None:
+def obstacle(entry: Entry, torch: Probe) -> str | None:
+    """Why a part cannot be used here; None where it can, or where nobody knows the devices."""
     # here, not above: the doctor runs where the zoo cannot be imported
     from plm_components.zoo.requirements import missing_device
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from plm_components.checkpoints import atomic_file
+from plm_components.atomic import atomic_file
 from plm_components.errors import MediaError, UsageError
 
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}

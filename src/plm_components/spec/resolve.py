@@ -16,6 +16,7 @@ from plm_components.spec.layout import (
     TOP_KEYS,
 )
 from plm_components.spec.meant import default_as_meant, part_as_meant
+from plm_components.spec.offers import candidates_of
 from plm_components.spec.option_types import Mismatch, shaped, type_text, value_fault
 from plm_components.spec.plain import join, plain
 from plm_components.spec.signature import MISSING, PartSignature, Slot, signature_of
@@ -235,7 +236,16 @@ class _Resolver:
         said = {"type": value["type"], **written}
         said |= {word: value[word] for word in RESERVED[1:] if value.get(word) is not None}
         part = Part(
-            path, slot.kind, entry, cls, options, children, slot.repeated, weights, trainable
+            path,
+            slot.kind,
+            entry,
+            cls,
+            options,
+            children,
+            slot.repeated,
+            weights,
+            trainable,
+            candidates_of(signature, self._zoo, but=entry),
         )
         return part, said
 
@@ -268,6 +278,13 @@ class _Resolver:
             if key in sources:
                 self._note(
                     f"{key} is derived from {sources[key]}.",
+                    join(path, key),
+                    f"options of {entry.address}: {', '.join(known) or 'none'}",
+                    f"delete the key {key}",
+                )
+            elif key in signature.candidates:
+                self._note(
+                    f"{key} holds every other {signature.candidates[key]} there is.",
                     join(path, key),
                     f"options of {entry.address}: {', '.join(known) or 'none'}",
                     f"delete the key {key}",

@@ -1,14 +1,15 @@
 """A component's constructor, read as a declaration: what is wired, what a spec may set, what nests.
 
 The star is the border: arguments before it are wired by the assembler, arguments after it are
-options of the spec, or slots for nested parts, told apart by their annotations.
+options of the spec, slots for nested parts, or places for every part of a kind, told apart by their
+annotations.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Annotated, Any, Final, NoReturn, get_args, get_origin, get_type_hints
 
@@ -16,7 +17,7 @@ from plm_components.errors import ContractError, SpecError
 from plm_components.spec.layout import RESERVED
 from plm_components.spec.option_types import annotation_fault, is_union, type_text, value_fault
 from plm_components.spec.plain import plain
-from plm_components.spec.slots import DefaultPart
+from plm_components.spec.slots import DefaultPart, EveryPart
 from plm_components.zoo.kinds import KINDS
 
 
@@ -78,11 +79,13 @@ class PartSignature:
         wired: Arguments before the star, in order.
         options: Arguments after it that a spec sets.
         slots: Arguments after it that are parts.
+        candidates: Arguments after it that hold every other part of a kind: their kinds.
     """
 
     wired: tuple[str, ...]
     options: dict[str, Option]
     slots: dict[str, Slot]
+    candidates: dict[str, str] = field(default_factory=dict)
 
 
 def signature_of(cls: type[Any], kind: str) -> PartSignature:
@@ -100,18 +103,21 @@ def signature_of(cls: type[Any], kind: str) -> PartSignature:
     wired: list[str] = []
     options: dict[str, Option] = {}
     slots: dict[str, Slot] = {}
+    candidates: dict[str, str] = {}
     for parameter in _parameters(cls):
         if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
             wired.append(parameter.name)
             continue
         annotation = _annotation(cls, parameter, hints)
-        slot = _slot(cls, parameter, annotation)
-        if slot is None:
-            options[parameter.name] = _option(cls, parameter, annotation)
-        else:
+        every = _every_part(cls, parameter, annotation)
+        if every is not None:
+            candidates[parameter.name] = every.kind
+        elif (slot := _slot(cls, parameter, annotation)) is not None:
             slots[parameter.name] = slot
+        else:
+            options[parameter.name] = _option(cls, parameter, annotation)
     _check_wired(cls, kind, tuple(wired))
-    return PartSignature(tuple(wired), options, slots)
+    return PartSignature(tuple(wired), options, slots, candidates)
 
 
 def _parameters(cls: type[Any]) -> list[inspect.Parameter]:
@@ -169,6 +175,28 @@ def _annotation(cls: type[Any], parameter: inspect.Parameter, hints: dict[str, A
             f"annotate {parameter.name}",
         )
     return hints[parameter.name]
+
+
+def _every_part(cls: type[Any], parameter: inspect.Parameter, annotation: Any) -> EveryPart | None:
+    marks = get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()
+    every = next((mark for mark in marks if isinstance(mark, EveryPart)), None)
+    if every is None:
+        return None
+    if every.kind not in KINDS:
+        _refuse(
+            cls,
+            f"{parameter.name} asks for every part of the kind {every.kind!r}, which there is not",
+            f"one of: {', '.join(KINDS)}",
+            f"name a kind: EveryPart({next(iter(KINDS))!r})",
+        )
+    if parameter.default is not inspect.Parameter.empty:
+        _refuse(
+            cls,
+            f"{parameter.name} asks for every {every.kind} and has a default",
+            "no default: the zoo always fills it",
+            f"take the default of {parameter.name} away",
+        )
+    return every
 
 
 def _slot(cls: type[Any], parameter: inspect.Parameter, annotation: Any) -> Slot | None:

@@ -2,6 +2,7 @@
 
 ``attention: Attention`` is a slot, because the protocol ``Attention`` carries ``__plm_kind__``;
 ``Annotated[Attention, DefaultPart("sdpa")]`` names the part a spec gets when it is silent.
+``Annotated[Candidates, EveryPart("attention")]`` is no slot: the zoo fills it.
 """
 
 from __future__ import annotations
@@ -18,3 +19,14 @@ class DefaultPart:
     """
 
     name: str
+
+
+@dataclass(frozen=True)
+class EveryPart:
+    """Asks for every other part of a kind, to choose among them: see ``contracts.choosing``.
+
+    Args:
+        kind: Kind of the parts.
+    """
+
+    kind: str

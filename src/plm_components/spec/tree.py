@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from plm_components.spec.layout import PROCESSOR_OPTIONS
+from plm_components.spec.offers import PartOffer
 from plm_components.zoo import Entry
 
 
@@ -24,6 +25,7 @@ class Part:
         repeated: Whether its parent takes a factory of the layer index.
         weights: Where its own weights come from, as the spec says it.
         trainable: Whether a training run may move it; None where the spec is silent.
+        candidates: Every other part of a kind, by argument name, where its constructor asks.
     """
 
     path: str
@@ -35,6 +37,7 @@ class Part:
     repeated: bool
     weights: str | None
     trainable: bool | None
+    candidates: dict[str, dict[str, PartOffer]] = field(default_factory=dict, repr=False)
 
 
 def default_processor() -> dict[str, Any]:

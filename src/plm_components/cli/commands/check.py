@@ -18,6 +18,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="changes, e.g. projector.pool=4",
     )
+    parser.add_argument(
+        "--device", default="cpu", help="where it shall run: cpu (default), cuda, mps"
+    )
+    parser.add_argument(
+        "--dtype", default="float32", help="of its parameters: float32 (default) or bfloat16"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
 
 
@@ -25,7 +31,13 @@ def run(args: argparse.Namespace) -> int:
     """Prints the report; 1 when the parts do not fit."""
     from plm_components.assembly import check
 
-    report = check(args.spec, overrides=args.overrides, zoo=offered_zoo(args.plugin))
+    report = check(
+        args.spec,
+        overrides=args.overrides,
+        zoo=offered_zoo(args.plugin),
+        device=args.device,
+        dtype=args.dtype,
+    )
     if args.json:
         print_json(report.to_dict())
     else:

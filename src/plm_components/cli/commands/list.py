@@ -9,8 +9,10 @@ from typing import Any
 
 from plm_components.cli.offered import offered_zoo
 from plm_components.cli.output import print_json, print_table
+from plm_components.errors import MeasurementError
 from plm_components.spec import shipped_specs
 from plm_components.zoo import KINDS, Entry, Zoo, list_components
+from plm_components.zoo.requirements import unresolved_devices
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,9 +48,27 @@ def describe(entry: Entry) -> dict[str, Any]:
         "provider": entry.provider.distribution,
         "version": entry.provider.version,
         "status": entry.status,
+        "untested_here": is_untested(entry),
         "reason": entry.reason,
         "requires": list(component.requires),
     }
+
+
+def is_untested(entry: Entry) -> bool:
+    """Whether it asks for a device, and no table that ships has it on one of this machine.
+
+    What needs no device of its own is tested wherever our tests run. torch is not asked.
+    """
+    if unresolved_devices(entry.component.requires) is None:
+        return False
+    # here, not above: most lists have nothing to look up
+    from plm_components.measured import devices_here, was_tested
+
+    made = entry.provider
+    try:
+        return not was_tested(entry.address, made.distribution, made.edition, devices_here())
+    except MeasurementError:  # a damaged table proves nothing; the doctor tells of it
+        return True
 
 
 def _specs(zoo: Zoo) -> list[str]:
@@ -59,13 +79,19 @@ def _print(entries: Sequence[Entry], zoo: Zoo) -> None:
     rows = [
         (
             entry.address,
-            entry.status,
+            _state(entry),
             f"{entry.provider.distribution} {entry.provider.version}",
             _about(entry, zoo),
         )
         for entry in entries
     ]
     print_table(("part", "status", "provider", "what it is"), rows)
+
+
+def _state(entry: Entry) -> str:
+    # of what cannot be used it is no news that it was not tested
+    untested = entry.status == "available" and is_untested(entry)
+    return "untested here" if untested else entry.status
 
 
 def _about(entry: Entry, zoo: Zoo) -> str:

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     kind, slash, name = args.what.partition("/")
     if slash and kind in KINDS:
         return _show_part(zoo.get(kind, name), args)
-    return _show_spec(args.what, args.overrides, zoo, as_json=args.json)
+    return _show_spec(args, zoo)
 
 
 def _show_part(entry: Entry, args: argparse.Namespace) -> int:
@@ -82,6 +82,7 @@ def declaration(entry: Entry) -> dict[str, Any]:
             name: {"kind": slot.kind, "default": slot.default, "repeated": slot.repeated}
             for name, slot in signature.slots.items()
         },
+        "candidates": dict(signature.candidates),
     }
 
 
@@ -94,6 +95,7 @@ def _part_text(declared: dict[str, Any]) -> str:
         ("wired", ", ".join(declared["wired"])),
         *_headed("options", list(declared["options"].values())),
         *_headed("parts", [_slot_text(*item) for item in declared["slots"].items()]),
+        ("among", ", ".join(f"every other {kind}" for kind in declared["candidates"].values())),
     ]
     lines = [f"  {label:<9} {text}".rstrip() for label, text in facts if text]
     return "\n".join([declared["address"], *lines, "", declared["doc"]]).rstrip()
@@ -108,15 +110,30 @@ def _slot_text(name: str, slot: dict[str, Any]) -> str:
     return f"{name}: {slot['kind']}{' of each layer' if slot['repeated'] else ''}{default}"
 
 
-def _show_spec(source: str, overrides: Sequence[str], zoo: Zoo, *, as_json: bool) -> int:
+def _show_spec(args: argparse.Namespace, zoo: Zoo) -> int:
     from plm_components.spec import dump_yaml, load_spec, resolve
 
-    data = filled(resolve(load_spec(source, overrides, zoo=zoo), zoo), zoo)
-    if as_json:
+    tree = resolve(load_spec(args.what, args.overrides, zoo=zoo), zoo)
+    data = filled(tree, zoo)
+    if args.json:
         print_json(data)
     else:
+        # comments, so that what is printed stays a spec
         print(dump_yaml(data), end="")
+        print("".join(f"# {line}\n" for line in _choices(args, tree, zoo)), end="")
     return 0
+
+
+def _choices(args: argparse.Namespace, tree: SpecTree, zoo: Zoo) -> list[str]:
+    """What parts that choose among others take here; nothing is built where a spec has none."""
+    from plm_components.assembly import check
+    from plm_components.assembly.examination import all_parts
+
+    if not any(part.candidates for part in all_parts(tree)):
+        return []
+    report = check(args.what, args.overrides, zoo=zoo)
+    where = "on cpu in float32; plm check --device … --dtype … says it for others:"
+    return [where, *map(str, report.choices), *(fault.what for fault in report.faults)]
 
 
 def filled(tree: SpecTree, zoo: Zoo) -> dict[str, Any]:

@@ -40,6 +40,7 @@ class EagerAttention:
         devices=frozenset({"cpu", "cuda", "mps", "meta"}),
         gqa=True,
         backward=frozenset({"cpu", "cuda", "mps", "meta"}),
+        portable=True,
     )
 
     def __init__(self, num_heads: int, num_kv_heads: int, head_dim: int) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeAlias
+from functools import cache
+from typing import Any, ClassVar, NoReturn, TypeAlias
 
 import torch
 from torch import Tensor
@@ -19,6 +20,7 @@ from plm_components.contracts import (
     Mask,
     refuse_unsupported,
 )
+from plm_components.errors import UnsupportedError
 from plm_components.kernels.attention.heads import check_call, check_heads
 from plm_components.kernels.attention.memo import MaskMemo
 
@@ -27,13 +29,19 @@ _FLEX: Callable[..., Any] = flex_attention
 # (batch, head, query, key) -> whether the query may look
 _Rule: TypeAlias = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 _BLOCKS: MaskMemo[BlockMask] = MaskMemo()
+# Triton's smallest matrix product
+_MIN_COMPILED_HEAD_DIM = 16
+# torch's own is 8: dtypes, head counts, kinds of masks and one or several queries, each once
+_VARIANTS = 128
 
 
 class FlexAttention:
-    """``flex_attention``, forward only on a CPU (torch has no backward there).
+    """``flex_attention``, compiled on a GPU; on a CPU unfused and forward only.
 
-    A query that sees no key gets zeros. Without ``torch.compile``, which is not verified here yet,
-    torch materialises all scores.
+    On a GPU the first call of every kind (dtype, heads, mask class, one or several queries)
+    compiles for seconds; the second length of a kind compiles once more, for all lengths.
+    Without compiling, as on a CPU here, torch materialises all scores and has no backward. A
+    query that sees no key gets zeros.
 
     Args:
         num_heads: Query heads.
@@ -63,10 +71,14 @@ class FlexAttention:
         check_call("attention/flex", self.num_heads, self.num_kv_heads, q_BHLh, k_BGSh, mask)
         if q_BHLh.device.type == "meta":
             return torch.empty_like(q_BHLh)
+        on_gpu = q_BHLh.device.type == "cuda"
+        if on_gpu and self.head_dim < _MIN_COMPILED_HEAD_DIM:
+            self._refuse_head_dim()
         if not torch.is_grad_enabled():
             # on a CPU torch refuses tensors that could have a gradient even where none is made
             q_BHLh, k_BGSh, v_BGSh = q_BHLh.detach(), k_BGSh.detach(), v_BGSh.detach()
-        out_BHLh: Tensor = _unfused(
+        attend = _fused if on_gpu else _unfused
+        out_BHLh: Tensor = attend(
             q_BHLh,
             k_BGSh,
             v_BGSh,
@@ -74,6 +86,29 @@ class FlexAttention:
             enable_gqa=self.num_heads != self.num_kv_heads,
         )
         return out_BHLh
+
+    def _refuse_head_dim(self) -> NoReturn:
+        raise UnsupportedError(
+            f"attention/flex cannot do head_dim {self.head_dim} on cuda.",
+            where="attention/flex",
+            expected=f"head_dim of {_MIN_COMPILED_HEAD_DIM} or more there",
+            fix="choose another attention part for this slot: attention=eager does everything",
+        )
+
+
+def _fused(*args: Tensor, **kwargs: Any) -> Any:
+    if torch.compiler.is_compiling():
+        # within a model that is being compiled it is a part of that graph
+        return _FLEX(*args, **kwargs)
+    # beyond the limit torch would fall back to the unfused form; fullgraph makes it an error
+    with torch._dynamo.config.patch(recompile_limit=_VARIANTS):
+        return _compiled()(*args, **kwargs)
+
+
+@cache
+def _compiled() -> Callable[..., Any]:
+    compiled: Callable[..., Any] = torch.compile(_FLEX, fullgraph=True)
+    return compiled
 
 
 def _unfused(*args: Tensor, **kwargs: Any) -> Any:
@@ -105,7 +140,8 @@ def _rule(mask: Causal | Documents | CausalCached, num_keys: int, device: torch.
         return lambda b, h, query, key: key <= lengths_B[b] + query
     positions_S = torch.arange(num_keys, device=device)
     document_S = torch.searchsorted(mask.cu_seqlens.to(device), positions_S, right=True)
-    prefix = mask.shared_prefix
+    # a tensor, not a number: compiled code would be made anew for every length of a prefix
+    shared_S = positions_S < mask.shared_prefix
     return lambda b, h, query, key: (
-        (key <= query) & ((document_S[query] == document_S[key]) | (key < prefix))
+        (key <= query) & ((document_S[query] == document_S[key]) | shared_S[key])
     )

@@ -1,5 +1,5 @@
 """Norms over channels."""
 
-from plm_components.kernels.norms.rms_norm import RMSNorm
+from plm_components.kernels.norms.rms_norm import RMSNorm, add_rms_norm, rms_norm
 
-__all__ = ["RMSNorm"]
+__all__ = ["RMSNorm", "add_rms_norm", "rms_norm"]

@@ -2,7 +2,7 @@
 
 from plm_components.kernels.rotary.axial import AxialRotary, apply_interleaved_rotary
 from plm_components.kernels.rotary.frequencies import RopeScaling, rope_frequencies
-from plm_components.kernels.rotary.half_split import HalfSplitRotary, apply_rotary
+from plm_components.kernels.rotary.half_split import HalfSplitRotary, apply_rotary, rotate_qkv
 
 __all__ = [
     "AxialRotary",
@@ -11,4 +11,5 @@ __all__ = [
     "apply_interleaved_rotary",
     "apply_rotary",
     "rope_frequencies",
+    "rotate_qkv",
 ]

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from plm_components.kernels.rotary.frequencies import RopeScaling, rope_frequencies
+from plm_components.kernels.rotary.heads import heads_of
 
 
 def apply_rotary(x_BHLh: Tensor, rotary: tuple[Tensor, Tensor]) -> Tensor:
@@ -28,6 +29,24 @@ def apply_rotary(x_BHLh: Tensor, rotary: tuple[Tensor, Tensor]) -> Tensor:
     first, second = turned.chunk(2, dim=-1)
     swapped = torch.cat((-second, first), dim=-1)
     return (turned * cos_B1Lh + swapped * sin_B1Lh).to(x_BHLh.dtype)
+
+
+def rotate_qkv(
+    qkv_BLF: Tensor, rotary: tuple[Tensor, Tensor], num_heads: int, num_kv_heads: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """A fused product's queries, keys and values as heads, the first two turned.
+
+    Args:
+        qkv_BLF: ``(B, L, (H + 2 G) h)``: queries, keys, values.
+        rotary: fp32 ``cos_BLh, sin_BLh``.
+        num_heads: ``H``.
+        num_kv_heads: ``G``.
+
+    Returns:
+        ``(B, H, L, h), (B, G, L, h), (B, G, L, h)``; the values are a view.
+    """
+    q_BHLh, k_BGLh, v_BGLh = heads_of(qkv_BLF, num_heads, num_kv_heads)
+    return apply_rotary(q_BHLh, rotary), apply_rotary(k_BGLh, rotary), v_BGLh
 
 
 class HalfSplitRotary(nn.Module):

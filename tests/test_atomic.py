@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from plm_components.checkpoints import atomic_directory, atomic_file
+from plm_components.atomic import atomic_directory, atomic_file
 
 
 def names(directory: Path) -> set[str]:
@@ -78,7 +78,7 @@ def test_without_an_exchange_call_the_directory_is_replaced_too(
 KILLED = """
 import sys, time
 from pathlib import Path
-from plm_components.checkpoints.atomic import atomic_directory, atomic_file
+from plm_components.atomic import atomic_directory, atomic_file
 with atomic_directory(Path(sys.argv[1])) as staging:
     (staging / "f").write_text("half")
     print("writing", flush=True)
@@ -110,7 +110,7 @@ def test_a_reader_never_misses_the_directory_while_it_is_replaced(tmp_path: Path
         [
             "import sys",
             "from pathlib import Path",
-            "from plm_components.checkpoints.atomic import atomic_directory",
+            "from plm_components.atomic import atomic_directory",
             "for i in range(60):",
             "    with atomic_directory(Path(sys.argv[1])) as staging:",
             "        (staging / 'f').write_text(str(i))",

@@ -1,0 +1,116 @@
+"""A request on the meta device, stage by stage: what kernels were asked, what the rest costs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from plm_components.assembly import BuiltParts
+from plm_components.bench.costs import Costs, OperatorCost, counting
+from plm_components.bench.recording import Call, Recording
+from plm_components.bench.requests import Request, Stage
+from plm_components.contracts import Causal, CausalCached
+from plm_components.errors import ContractError
+
+
+@dataclass
+class StageRun:
+    """What a stage ran.
+
+    Args:
+        calls: Requests to kernels in slots, and how often.
+        operators: Everything else.
+    """
+
+    calls: Counter[Call] = field(default_factory=Counter)
+    operators: Counter[OperatorCost] = field(default_factory=Counter)
+
+    @property
+    def costs(self) -> Costs:
+        """Of everything but the kernels."""
+        return Costs(dict(self.operators))
+
+
+class MetaRun:
+    """Runs built parts on shapes alone.
+
+    Args:
+        parts: Built on meta, with recorders.
+        recording: Of these recorders.
+        request: What to run.
+        dtype: Of pixels and embeddings.
+
+    Raises:
+        ContractError: the prompt is longer than the decoder.
+    """
+
+    def __init__(
+        self, parts: BuiltParts, recording: Recording, request: Request, dtype: torch.dtype
+    ) -> None:
+        self.stages: dict[Stage, StageRun] = {}
+        self.failures: dict[Stage, str] = {}
+        self._parts, self._recording, self._dtype = parts, recording, dtype
+        encoder, projector = parts.vision_encoder, parts.projector
+        side, tiles = encoder.image_size, request.num_tiles
+        grid = encoder.grid(side, side)
+        self.context = tiles * projector.num_tokens(grid) + request.text_tokens
+        self._require_room()
+        if "encode" in request.stages:
+            tokens = self._run("encode", lambda: encoder(self._empty(tiles, 3, side, side)))
+            shape = (tiles, grid.num_tokens, encoder.width)
+            self._run("project", lambda: projector(self._empty(*shape, like=tokens), grid))
+        self._run_decoder(parts.decoder)
+
+    def _run_decoder(self, decoder: Any) -> None:
+        """The prompt, with a cache where that can be had on meta; then one token behind it."""
+        with torch.device("meta"):
+            ids_1L = torch.zeros(1, self.context, dtype=torch.long)
+        cache = decoder.new_cache(1, self.context + 1, self._dtype, "meta")
+        self._run("prefill", lambda: self._forward(decoder, ids_1L, Causal(), cache))
+        if "prefill" in self.failures:
+            without = self._run("prefill", lambda: self._forward(decoder, ids_1L, Causal(), None))
+            if without is not None:
+                self.failures["decode"] = self.failures.pop("prefill")
+                return
+        mask = CausalCached(cache.lengths_B)
+        self._run("decode", lambda: self._forward(decoder, ids_1L[:, :1], mask, cache))
+
+    def _forward(self, decoder: Any, ids_1L: Tensor, mask: Any, cache: Any) -> Tensor:
+        hidden_1LD = decoder(
+            decoder.embed(ids_1L), positions_BL=torch.zeros_like(ids_1L), mask=mask, cache=cache
+        )
+        # only the last position needs logits
+        logits: Tensor = decoder.logits(hidden_1LD[:, -1:])
+        return logits
+
+    def _run(self, stage: Stage, forward: Callable[[], Tensor]) -> Tensor | None:
+        """Runs a stage and keeps what it ran; None where it cannot run on shapes alone."""
+        self._recording.take()
+        try:
+            with counting() as operators:
+                out = forward()
+        except Exception as error:  # some parts look at values, which meta has not
+            first_line = str(error).partition("\n")[0]
+            self.failures[stage] = f"{type(error).__name__}: {first_line}"
+            return None
+        self.stages[stage] = StageRun(self._recording.take(), operators)
+        return out
+
+    def _empty(self, *shape: int, like: Tensor | None = None) -> Tensor:
+        dtype = self._dtype if like is None else like.dtype
+        return torch.empty(shape, dtype=dtype, device="meta")
+
+    def _require_room(self) -> None:
+        most = self._parts.decoder.max_positions
+        if self.context + 1 > most:
+            raise ContractError(
+                f"A prompt of {self.context:,} positions and one token do not fit the decoder.",
+                where="bench, input",
+                expected=f"at most {most:,} positions",
+                fix="ask with fewer tiles or frames, or raise decoder.max_positions",
+            )

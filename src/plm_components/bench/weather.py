@@ -1,0 +1,93 @@
+"""What a reader should know of the machine while times were taken."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import Any, Protocol
+
+import torch
+
+from plm_components.bench.nvml import Gpu, NvmlError, gpu
+
+# asking takes about as long as a kernel
+_EVERY_S = 0.05
+
+
+class Weather(Protocol):
+    """Looks now and then, and tells at the end."""
+
+    def look(self) -> None:
+        """Notes the clocks, if the last look is long enough ago."""
+        ...
+
+    def told(self) -> dict[str, Any]:
+        """Plain data for the conditions of a record."""
+        ...
+
+
+class GpuWeather:
+    """Clocks and throttling of a GPU.
+
+    Args:
+        chip: Whom to ask.
+    """
+
+    def __init__(self, chip: Gpu) -> None:
+        self._chip = chip
+        self._clocks: list[int] = []
+        self._throttled: dict[str, int] = {}
+        self._celsius: list[int] = []
+        self._last = 0.0
+
+    def look(self) -> None:
+        """Notes clock, temperature and reasons."""
+        if perf_counter() - self._last < _EVERY_S:
+            return
+        self._clocks.append(self._chip.clock_mhz)
+        self._celsius.append(self._chip.celsius)
+        for reason in self._chip.throttled_by:
+            self._throttled[reason] = self._throttled.get(reason, 0) + 1
+        self._last = perf_counter()
+
+    def told(self) -> dict[str, Any]:
+        """Range of the clock, how hot it was, and in which share of looks it was held down."""
+        if not self._clocks:
+            return {"clocks": "unknown: nobody looked"}
+        looks = len(self._clocks)
+        return {
+            "clocks": {
+                "sm_mhz": [min(self._clocks), max(self._clocks)],
+                "sm_most_mhz": self._chip.most_mhz,
+                "celsius": [min(self._celsius), max(self._celsius)],
+                "looks": looks,
+            },
+            "throttled": {reason: seen / looks for reason, seen in self._throttled.items()},
+        }
+
+
+class NoWeather:
+    """Where nobody can be asked.
+
+    Args:
+        reason: Why not.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+
+    def look(self) -> None:
+        """There is nothing to see."""
+
+    def told(self) -> dict[str, Any]:
+        """That it is unknown, and why."""
+        return {"clocks": f"unknown: {self._reason}"}
+
+
+def weather(device: torch.device) -> Weather:
+    """Somebody to look at a device's clocks."""
+    if device.type != "cuda":
+        return NoWeather("a processor's clocks are not asked for")
+    try:
+        return GpuWeather(gpu(device))
+    except NvmlError as error:
+        return NoWeather(str(error))

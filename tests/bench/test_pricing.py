@@ -1,0 +1,173 @@
+"""What a kernel is worth in the whole: shares and savings, by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from plm_components.bench.blank import blank_record
+from plm_components.bench.composition import bench
+from plm_components.bench.entrant import Entrant
+from plm_components.bench.hardware import hardware
+from plm_components.bench.operation import Contender
+from plm_components.bench.pricing import price, seconds, sentences
+from plm_components.bench.record import Record, Verdict
+from plm_components.bench.roofline import Roofline
+from plm_components.bench.tuning import tune
+from plm_components.bench.use import Use
+from plm_components.bench.workload import Workload, workload
+from plm_components.errors import UnknownComponentError, UsageError
+from plm_components.measured import read_table
+
+# 1 GFLOP/s and 1 GB/s: what is at the roofline takes as long as it is large
+ROOFLINE = Roofline(1e9, 1e9)
+
+
+def record(use: Use, part: str, *times_s: float, fast: bool = False) -> Record:
+    contender = Contender(
+        part, "plm-components", "1", lambda _: torch.relu, "fast" if fast else "exact"
+    )
+    entrant = Entrant(contender, Verdict(1.0, 1.0, 1.0), None)
+    blank = blank_record(use.operation, entrant, "cpu", ROOFLINE, {})
+    return replace(blank, rounds_s=times_s)
+
+
+def two(work: Workload) -> list[list[Record]]:
+    """The spec's attention takes 3 ms a call, another 1 ms, a fast one half of that."""
+    return [
+        [
+            record(use, "attention/sdpa", 2e-3, 3e-3, 9e-3),
+            record(use, "attention/other", 1e-3),
+            record(use, "attention/quick", 5e-4, fast=True),
+        ]
+        if use.operation.kind == "attention"
+        else []
+        for use in work.uses
+    ]
+
+
+def test_a_stage_that_was_measured_is_what_was_measured() -> None:
+    work = workload("plm-tiny", "1tile")
+    whole = {"encode": 0.05, "project": 0.01, "prefill": 0.04, "decode": 0.02}
+    found = price(work, two(work), ROOFLINE, whole)  # type: ignore[arg-type]
+    assert found.first_token_s == pytest.approx(0.1)
+    encode = found.stages[0]
+    assert (encode.total_s, encode.is_measured) == (0.05, True)
+    assert found.share(encode) == pytest.approx(0.5)
+    assert found.share(found.stages[3]) is None
+    # four layers of 3 ms
+    assert encode.kernels_s == pytest.approx(4 * 3e-3)
+    told = list(sentences(found))
+    assert told[:2] == [
+        "encode: 50 ms in all (measured), 50.0 % of the time to the first token; 24.0 % of it in "
+        "attention/sdpa 4 x 3 ms",
+        "  attention/other in vision_encoder.attention saves 16.0 % of it, 8.0 % of the time to "
+        "the first token",
+    ]
+    assert told[-2:] == [
+        "decode: 20 ms a token (measured); 60.0 % of it in attention/sdpa 4 x 3 ms",
+        "  attention/other in decoder.block.attention saves 40.0 % of it",
+    ]
+
+
+def test_a_stage_that_was_not_is_kernels_and_the_rest_at_the_roofline() -> None:
+    work = workload("plm-tiny", "1tile")
+    found = price(work, two(work), ROOFLINE)
+    encode = found.stages[0]
+    rest_s = work.rest["encode"].least_s(1e9, 1e9)
+    assert encode.total_s == pytest.approx(4 * 3e-3 + rest_s)
+    assert not encode.is_measured
+    assert "(an estimate)" in next(sentences(found))
+    # the whole projector was not benched, and its kernel was not either
+    project = found.stages[1]
+    kernel, whole = project.priced
+    assert (kernel.use.is_kernel, whole.use.is_kernel) == (True, False)
+    least_s = ROOFLINE.least_s(kernel.use.operation.work)
+    assert project.total_s == pytest.approx(least_s + work.rest["project"].least_s(1e9, 1e9))
+
+
+def test_only_one_stage_has_no_time_to_the_first_token() -> None:
+    work = workload("plm-tiny", "prefill")
+    found = price(work, two(work), ROOFLINE)
+    assert [stage.stage for stage in found.stages] == ["prefill"]
+    assert found.first_token_s is None
+    assert "first token" not in "".join(sentences(found))
+
+
+def test_a_part_without_a_time_saves_nothing_and_is_told() -> None:
+    work = workload("plm-tiny", "decode")
+    attention, block = work.uses
+    refused = replace(record(attention, "attention/sdpa"), verdict=None, refused="not here")
+    other = record(attention, "attention/other", 1e-3)
+    found = price(work, [[refused, other], []], ROOFLINE)
+    one, stage = found.of(attention)
+    assert (one.is_measured, one.saved_s(other), one.saved_s(refused)) == (False, None, None)
+    assert list(sentences(found))[1] == (
+        "  attention/sdpa got no time, so attention/decode is taken at the roofline"
+    )
+    assert found.of(block)[1] is stage
+
+
+def test_seconds_have_three_digits_and_a_unit() -> None:
+    told = [seconds(value) for value in (12.345, 1.5e-3, 2.5e-5, 3e-9)]
+    assert told == ["12.3 s", "1.5 ms", "25 µs", "3 ns"]
+
+
+def test_a_table_holds_what_passed_and_got_a_time(tmp_path: Path) -> None:
+    work = workload("plm-tiny", "1tile")
+    records = [one for found in two(work) for one in found]
+    untimed = replace(records[0], part="attention/eager", rounds_s=())
+    chooser = replace(records[0], part="attention/auto")
+    elsewhere = replace(records[0], part="attention/plm-components:flex", mode="warm")
+    machine = hardware("cpu")
+    given = [*records, untimed, chooser, elsewhere]
+    tune(tmp_path / "table.json", given, machine, mode="cpu")
+    table = read_table(tmp_path / "table.json")
+    assert table.machine == machine.machine
+    assert {row.part for row in table.rows} == {
+        "attention/sdpa",
+        "attention/other",
+        "attention/quick",
+    }
+    (vision,) = [row for row in table.rows if row.mask == "Full" and row.part == "attention/sdpa"]
+    assert (vision.median_s, vision.num_keys, vision.dtype) == (3e-3, 65, "bfloat16")
+
+
+def test_nothing_measured_writes_no_table(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="No attention part got a time"):
+        tune(tmp_path / "table.json", [], hardware("cpu"), mode="cpu")
+    assert not (tmp_path / "table.json").exists()
+
+
+def test_only_what_was_asked_for_is_benched() -> None:
+    told: list[str] = []
+    found = bench(
+        "plm-tiny",
+        "prefill",
+        dtype="float32",
+        only=["attention/eager"],
+        time_s=0.01,
+        on_progress=told.append,
+    )
+    parts = {one.part for one in found.all_records}
+    # the oracle, and what the spec names
+    assert parts == {"attention/eager", "attention/sdpa"}
+    assert [bool(records) for records in found.records] == [True, False]
+    assert told[0] == "the shapes of the composition"
+    with pytest.raises(UsageError, match="'atention' is no kind of part"):
+        bench("plm-tiny", "prefill", only=["atention"])
+    with pytest.raises(UnknownComponentError, match="No attention is named 'egar'"):
+        bench("plm-tiny", "prefill", only=["attention/egar"])
+
+
+def test_the_whole_is_measured_where_it_is_asked_for() -> None:
+    found = bench("plm-tiny", "1tile", dtype="float32", only=["pooling"], time_s=0.01, whole=True)
+    assert all(stage.is_measured and stage.total_s > 0 for stage in found.price.stages)
+    kernel, stage = found.price.of(found.work.uses[1])
+    assert kernel.use.operation.kind == "pooling"
+    assert kernel.total_s < stage.total_s
+    with pytest.raises(UsageError, match="measured forward"):
+        bench("plm-tiny", "1tile", whole=True, backward=True)

@@ -1,0 +1,125 @@
+"""``plm bench`` on a small spec, in seconds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from plm_components.bench.files import read
+from plm_components.measured import read_table
+from plugin_dists import Site, registering
+
+QUICK = ("bench", "plm-tiny", "--dtype", "float32", "--time", "0.01")
+KERNEL = """
+from plm_components.kernels.attention.eager import EagerAttention
+
+class Mine(EagerAttention):
+    pass
+
+class Wrong(EagerAttention):
+    def __call__(self, q, k, v, mask):
+        return super().__call__(q, k, v, mask) * 1.01
+"""
+
+
+def test_a_person_reads_tables_and_the_price_of_the_whole(plm) -> None:
+    done = plm(*QUICK, "--only", "pooling")
+    assert done.code == 0
+    lines = done.out.splitlines()
+    assert lines[0] == "plm-tiny, 1tile: 1 tile, a prompt of 80 positions"
+    assert "pooling/projector, 1 x in projector.pooling (cpu)" in lines
+    assert any(line.startswith("pooling/mean [spec]") for line in lines)
+    assert any(line.startswith("pooling/adaptive [oracle]") and "1.00x" in line for line in lines)
+    assert any(line.startswith("project: ") and "(an estimate)" in line for line in lines)
+    assert "… pooling/projector: pooling/mean at the gate" in done.err
+
+
+def test_a_program_reads_one_document(plm, tmp_path: Path) -> None:
+    kept, table = tmp_path / "rounds.json", tmp_path / "table.json"
+    words = ("--input", "decode", "--only", "attention", "--out", str(kept), "--tune", str(table))
+    done = plm(*QUICK, *words, "--json", "decoder.num_layers=2")
+    assert done.code == 0
+    document = json.loads(done.out)
+    assert (document["spec"], document["input"], document["context"]) == ("plm-tiny", "decode", 80)
+    attention, layer = document["operations"]
+    assert (attention["operation"], attention["times"]) == ("attention/decode", 2)
+    assert attention["sizes"]["num_keys"] == 81
+    assert layer["records"] == []
+    timed = {record["part"] for record in attention["records"] if record["rounds_s"]}
+    assert {"attention/eager", "attention/sdpa"} <= timed
+    refused = {record["part"]: record["refused"] for record in attention["records"]}
+    assert refused["attention/eager"] is None
+    (stage,) = document["price"]["stages"]
+    assert (stage["stage"], stage["is_measured"]) == ("decode", False)
+    assert document["written"] == [str(kept), str(table)]
+    assert len(read(kept).records) == len(attention["records"])
+    rows = read_table(table).rows
+    assert {row.part for row in rows} == timed - {"attention/auto"}
+
+
+def test_a_plugins_kernel_joins_and_a_wrong_one_gets_no_time(plm, site: Site) -> None:
+    site.module("kernels_of_mine", KERNEL)
+    site.plugin(
+        "plm_mine",
+        registering(
+            '"attention", "mine", "kernels_of_mine:Mine"',
+            '"attention", "wrong", "kernels_of_mine:Wrong"',
+        ),
+    )
+    only = ("--input", "prefill", "--only", "attention/mine")
+    done = plm(*QUICK, *only)
+    assert done.code == 0
+    assert any(line.startswith("attention/mine  ") for line in done.out.splitlines())
+    done = plm(*QUICK, *only, "--only", "attention/wrong")
+    assert done.code == 1
+    assert "  wrong: attention/wrong: attention/prefill" in done.out
+
+
+def test_one_part_beside_another(plm) -> None:
+    compare = (*QUICK[:-1], "0.05", "--input", "decode", "--ab", "pooling/mean", "pooling/mean")
+    assert plm(*compare).code == 2
+    done = plm(
+        *QUICK[:-1],
+        "0.1",
+        "--input",
+        "prefill",
+        "--json",
+        "--ab",
+        "attention/sdpa",
+        "attention/flex",
+    )
+    assert done.code == 1
+    (found,) = json.loads(done.out)["operations"]
+    assert (found["operation"], found["finding"]) == ("attention/prefill", "slower")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--input", "36tiles"), "No image of this composition has a canvas of 36 tiles."),
+        (("--input", "many"), "There is no input 'many'."),
+        (("--time", "0"), "No part can be timed for 0 seconds."),
+        (("--device", "gpu"), "There is no device 'gpu'."),
+        (("--mode", "cold", "--only", "pooling"), "Nothing is timed 'cold' on a cpu."),
+        (("--ab", "attention/sdpa", "pooling/mean"), "are of different kinds."),
+        (("--ab", "attention/sdpa", "attention/eager", "--whole"), "means nothing beside --ab."),
+        (("--out", "nowhere/there/rounds.json"), "There is no folder for nowhere/there"),
+    ],
+)
+def test_wrong_usage_is_told_before_anything_is_measured(plm, words, said) -> None:
+    done = plm("bench", "plm-tiny", *words)
+    assert done.code == 2
+    assert said in done.err
+
+
+def test_a_report_needs_files_and_a_folder(plm, tmp_path: Path) -> None:
+    done = plm("bench", "report")
+    assert done.code == 2
+    assert "plm bench report measured.json --out page" in done.err
+    kept = tmp_path / "rounds.json"
+    assert plm(*QUICK, "--only", "pooling", "--out", str(kept)).code == 0
+    done = plm("bench", "report", str(kept), "--out", str(tmp_path / "page"))
+    assert done.code == 0
+    assert (tmp_path / "page" / "index.html").is_file()

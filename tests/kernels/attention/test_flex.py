@@ -1,0 +1,90 @@
+"""What is flex's own: refusals, and the compiled form on a GPU."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from attention_cases import CASES, inputs, oracle
+
+from plm_components.contracts import Causal, CausalCached, Documents
+from plm_components.errors import UnsupportedError
+from plm_components.kernels.attention import flex
+from plm_components.kernels.attention.flex import FlexAttention
+
+on_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs cuda")
+
+
+def test_refuses_gradients_on_a_cpu_and_says_why() -> None:
+    q, k, v = (tensor.requires_grad_() for tensor in inputs(4, 2, 9, 9))
+    with pytest.raises(UnsupportedError) as caught:
+        FlexAttention(4, 2, 8)(q, k, v, Causal())
+    assert str(caught.value) == (
+        "attention/flex cannot do gradients on cpu.\n"
+        "  where:    attention/flex\n"
+        "  expected: backward on: cuda\n"
+        "  fix:      choose another attention part for this slot: attention=eager does everything"
+    )
+    with pytest.raises(UnsupportedError, match="gradients on cpu"):
+        FlexAttention(4, 2, 8)(q.detach(), k.detach(), v, Causal())
+    with torch.no_grad():
+        assert FlexAttention(4, 2, 8)(q, k, v, Causal()).shape == q.shape
+
+
+def test_refuses_float64() -> None:
+    with pytest.raises(UnsupportedError, match=r"attention/flex cannot do torch\.float64"):
+        FlexAttention(4, 2, 8)(*inputs(4, 2, 9, 9, torch.float64), Causal())
+
+
+def test_new_lengths_and_prefixes_compile_nothing_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = torch._dynamo.testing.CompileCounterWithBackend("eager")
+    compiled = torch.compile(flex._FLEX, fullgraph=True, backend=counted)
+    monkeypatch.setattr(flex, "_compiled", lambda: compiled)
+    torch._dynamo.reset()
+    compiles = []
+    for length, prefix in ((12, 2), (13, 3), (14, 4), (17, 5)):
+        mask = Documents(torch.tensor([prefix, 9, length]), shared_prefix=prefix)
+        q, k, v = inputs(4, 2, length, length)
+        blocks = flex._block_mask(mask, q, k)
+        found = flex._fused(q, k, v, block_mask=blocks, enable_gqa=True)
+        torch.testing.assert_close(found.double(), oracle(q, k, v, mask), rtol=0, atol=2e-5)
+        compiles.append(counted.frame_count)
+    # for this length; then for any
+    assert compiles == [1, 2, 2, 2]
+
+
+@on_a_gpu
+def test_refuses_small_heads_on_a_gpu() -> None:
+    q, k, v = inputs(4, 2, 9, 9, device="cuda")
+    with pytest.raises(UnsupportedError) as caught:
+        FlexAttention(4, 2, 8)(q, k, v, Causal())
+    assert caught.value.what == "attention/flex cannot do head_dim 8 on cuda."
+    assert caught.value.expected == "head_dim of 16 or more there"
+
+
+@on_a_gpu
+@pytest.mark.parametrize("case", ["full", "causal", "shared prefix", "ragged cache", "even decode"])
+def test_compiled_equals_float64_attention(case: str) -> None:
+    queries, keys, mask = CASES[case]
+    q, k, v = inputs(4, 2, queries, keys, device="cuda", head_dim=24)
+    found = FlexAttention(4, 2, 24)(q, k, v, mask)
+    torch.testing.assert_close(found.double(), oracle(q, k, v, mask), rtol=0, atol=2e-5)
+
+
+@on_a_gpu
+def test_compiled_gradients_equal_the_oracles() -> None:
+    mask = Documents(torch.tensor([4, 70, 150]), shared_prefix=4)
+    shapes = inputs(4, 2, 150, 150, device="cuda", head_dim=32)
+    tensors = [tensor.requires_grad_() for tensor in shapes]
+    FlexAttention(4, 2, 32)(*tensors, mask).square().sum().backward()
+    found = [tensor.grad for tensor in tensors]
+    exact = torch.autograd.grad(oracle(*tensors, mask).square().sum(), tensors)
+    for one, other in zip(found, exact, strict=True):
+        torch.testing.assert_close(one, other.float(), rtol=0, atol=1e-4)
+
+
+@on_a_gpu
+def test_compiled_gives_zeros_to_a_query_without_keys() -> None:
+    q, k, v = inputs(4, 2, 3, 9, torch.bfloat16, "cuda", head_dim=32)
+    found = FlexAttention(4, 2, 32)(q, k, v, CausalCached(torch.tensor([4, -4])))
+    assert found[0].abs().sum() > 0
+    assert found[1].abs().max() == 0
