@@ -96,10 +96,26 @@ def test_a_glance_names_the_fastest_exact_contender(document: _Document) -> None
     )
 
     _, mode, fastest, time, gain, error, roofline = row
-    assert (mode, fastest, error) == ("cold", "attention/sdpa", "✓ 0.90×")
+    assert (mode, error) == ("cold", "✓ 0.90×")
+    # who is faster without being exact is named, and does not win
+    assert fastest.startswith("attention/sdpa (precision fast: plm-loose:attention/fp8, ")
     assert time.endswith(" µs")
     assert float(gain.partition("×")[0]) == pytest.approx(4, rel=0.02)
     assert roofline.endswith(" %")
+
+
+def test_a_glance_names_equals_and_says_where_nobody_is_exact(tmp_path: Path) -> None:
+    same = tuple(record(f"attention/{name}", 1e-5, sizes={"n": 1}) for name in ("eager", "sdpa"))
+    loose = record("attention/fp8", 1e-5, sizes={"n": 2}, precision="fast")
+    none = record("attention/fp8", None, sizes={"n": 3}, refused="it cannot")
+    page = write_runs([run(records=(*same, loose, none))], tmp_path / "out")
+
+    rows = {
+        row[0][-1]: row[2] for row in _Document(page.read_text("utf-8")).rows if ": n " in row[0]
+    }
+    assert "(no slower: attention/" in rows["1"]
+    assert rows["2"].startswith("nobody exact (precision fast: attention/fp8, ")
+    assert rows["3"] == "nobody got a time"
 
 
 def test_who_got_no_time_is_told_with_the_reason(report: Path) -> None:
