@@ -159,6 +159,15 @@ def test_of_several_runs_the_latest_is_drawn() -> None:
     assert [panel.run for members in found.values() for panel in members] == [late, late]
 
 
+def test_what_nobody_could_do_is_told_and_not_drawn(tmp_path: Path) -> None:
+    refused = (record("attention/fp8", None, refused="it cannot"),)
+    runs = [run(when=when, records=refused) for when in ("2026-11-20", "2026-11-27")]
+    page = write_runs(runs, tmp_path / "out")
+
+    assert list(page.parent.glob("*.png")) == []
+    assert "<b>attention/fp8</b> <span class=soft>it cannot</span>" in page.read_text("utf-8")
+
+
 def test_only_what_was_measured_together_shares_a_panel() -> None:
     def of(seed: int, part: str, seconds: float) -> Record:
         return replace(record(part, seconds), conditions={"seed": seed})
