@@ -53,7 +53,7 @@ def test_a_stage_that_was_measured_is_what_was_measured() -> None:
     work = workload("plm-tiny", "1tile")
     whole = {"encode": 0.05, "project": 0.01, "prefill": 0.04, "decode": 0.02}
     found = price(work, two(work), ROOFLINE, whole)  # type: ignore[arg-type]
-    assert found.first_token_s == pytest.approx(0.1)
+    assert found.whole_s == pytest.approx(0.1)
     encode = found.stages[0]
     assert (encode.total_s, encode.is_measured) == (0.05, True)
     assert found.share(encode) == pytest.approx(0.5)
@@ -105,11 +105,22 @@ def test_a_difference_within_the_spread_is_no_saving() -> None:
     assert one.best("exact") is clearly
 
 
+def test_with_gradients_the_rest_has_its_backward_too() -> None:
+    work = workload("plm-tiny", "1tile", backward=True)
+    found = price(work, two(work), ROOFLINE)
+    encode = found.stages[0]
+    assert encode.total_s == pytest.approx(4 * 3e-3 + 3 * work.rest["encode"].least_s(1e9, 1e9))
+    heading, first, *_ = sentences(found)
+    assert "its backward as twice the forward" in heading
+    assert "% of forward and backward;" in first
+    assert [stage.stage for stage in found.stages] == ["encode", "project", "prefill"]
+
+
 def test_only_one_stage_has_no_time_to_the_first_token() -> None:
     work = workload("plm-tiny", "prefill")
     found = price(work, two(work), ROOFLINE)
     assert [stage.stage for stage in found.stages] == ["prefill"]
-    assert found.first_token_s is None
+    assert found.whole_s is None
     assert "first token" not in "".join(sentences(found))
 
 

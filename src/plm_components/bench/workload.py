@@ -57,6 +57,7 @@ class Workload:
         uses: Kernels in slots, which can be exchanged, and wholes that hold some of them.
         rest: What stands around them, by stage; ``decode`` is one token.
         notes: What could not be found out, or cannot be exchanged.
+        backward: Whether gradients belong to it; ``rest`` is forward in any case.
     """
 
     spec: str
@@ -65,6 +66,7 @@ class Workload:
     uses: tuple[Use, ...]
     rest: Mapping[Stage, Costs]
     notes: tuple[str, ...]
+    backward: bool = False
 
 
 def workload(
@@ -115,6 +117,7 @@ def workload(
         uses=(*kernels, *whole_parts(tree, parts, request, run.context, terms, where_from)),
         rest={stage: run.stages[stage].costs for stage in stages if stage in run.stages},
         notes=tuple(_notes(tree, run, recording, stages)),
+        backward=backward,
     )
 
 

@@ -13,12 +13,10 @@ from torch import Generator, Tensor
 from plm_components.bench.operation import Operation, Stimulus, Work
 from plm_components.bench.operations.attention_truth import (
     exact_attention,
-    factor_rounding,
     plain_attention_in_pieces,
 )
 from plm_components.bench.operations.block_surroundings import BlockSizes, BlockSurroundings
 from plm_components.bench.operations.masks import visible_pairs
-from plm_components.bench.operations.rounding import sum_rounding
 from plm_components.bench.operations.stimuli import drawn
 from plm_components.contracts import AttentionSupport, CausalCached, Mask
 from plm_components.decoder_blocks.prenorm_gqa_swiglu import PrenormGQASwiGLUBlock
@@ -76,7 +74,6 @@ def decoder_block(
                 f"{name} (trial)", odd, dtype=dtype, device=where, backward=backward
             )
 
-    sums, group = sum_rounding(max(sizes.dim, sizes.ffn_dim)), sizes.num_heads // sizes.num_kv_heads
     return Operation(
         name=name,
         kind="decoder_block",
@@ -89,8 +86,6 @@ def decoder_block(
         plain=lambda x: surroundings.run(truth(dtype), x),
         backward=backward,
         differentiable=(0,),
-        rounding=lambda x: sums,
-        gradient_rounding=lambda x: sums + factor_rounding(group, dtype),
         trials=trials,
         oracle=ORACLE,
     )
