@@ -2,10 +2,10 @@
 
 Query heads that share a key/value head are rows of one product, so nothing is repeated. Scores
 stand in the dtype of the inputs: a matrix product that rounds them to bf16 is what makes these
-parts fast there, and ``precision: fast``. Two ways to undo the rounding were measured. Adding it
-back by a second product (``QK - round(QK)``) is as exact as torch's kernel, and no faster. A second
-product from which each query's largest score is subtracted before it is rounded makes the scores
-that count small, and so exact enough; it is done where scores are large.
+parts fast there, and ``precision: fast``. Two ways to undo the rounding were measured, both as
+exact as torch's kernel and no faster: to add it back by a second product (``QK - round(QK)``), or
+to make the product again with each query's largest score subtracted before it is rounded, so that
+the scores that count are small. The second is done where scores are large.
 """
 
 from __future__ import annotations

@@ -55,6 +55,7 @@ class SDPAAttention:
         devices=frozenset({"cpu", "cuda", "mps", "meta"}),
         gqa=True,
         backward=frozenset({"cpu", "cuda", "mps", "meta"}),
+        gradient_precision="fast",
         portable=True,
     )
 
@@ -124,8 +125,8 @@ def _masked(allowed_BLS: Tensor | None) -> dict[str, Any]:
 def _takes_no_groups(q_BHLh: Tensor, allowed: Tensor | None) -> bool:
     """Whether grouped heads would fall to ``math`` on a GPU, which repeats the keys.
 
-    ``flash`` takes them in half precision and without a mask tensor, ``efficient`` from torch 2.12
-    on.
+    ``flash`` takes them in half precision and without a mask tensor, ``efficient`` in later
+    versions of torch than 2.11.
     """
     if q_BHLh.device.type != "cuda":
         return False
