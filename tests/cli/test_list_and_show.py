@@ -37,10 +37,13 @@ def test_the_list_for_people_has_a_line_a_part(plm) -> None:
     lines = plm("list", "pooling").out.splitlines()
 
     assert lines[0].split() == ["part", "status", "provider", "what", "it", "is"]
-    assert [line.split()[:2] for line in lines[1:]] == [
+    assert [line.split()[:2] for line in lines[1:3]] == [
         ["pooling/adaptive", "available"],
         ["pooling/mean", "available"],
     ]
+    # its state is that of the machine: untested here, or available on a GPU that was measured
+    assert lines[3].startswith("pooling/triton")
+    assert lines[3].endswith("(needs cuda)")
 
 
 def test_the_whole_list_ends_with_the_specs(plm) -> None:

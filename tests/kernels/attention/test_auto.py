@@ -458,6 +458,8 @@ def test_a_copy_chooses_anew(copied: Any) -> None:
     assert torch.equal(other(q, k, v, Causal()), expected)
 
 
+# torch's own words, where its compiler is imported for the first time
+@pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated:DeprecationWarning")
 @pytest.mark.parametrize("dynamic", [False, True], ids=["lengths fixed", "lengths vary"])
 def test_torch_compile_follows_it_without_a_break(dynamic: bool, table: Any) -> None:
     torch._dynamo.reset()
