@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import rms_norm as torchs_norm
 
 from kernel_exactness import assert_exact, wide
-from plm_components.errors import UnsupportedError
+from plm_components.errors import ShapeError, UnsupportedError
 from plm_components.kernels.norms import add_rms_norm as plain_add_rms_norm
 from plm_components.kernels.norms.triton import add_rms_norm, rms_norm
 
@@ -91,6 +91,7 @@ def test_strides(kernel_device) -> None:
     cut = wide(3, 4, 16, dtype=torch.float32, device=kernel_device)[:, 1:, :8]
     crossed = wide(8, 5, dtype=torch.float32, device=kernel_device).mT
     same = wide(1, 8, dtype=torch.float32, device=kernel_device).expand(4, 8)
+    assert_exact(norm, torchs, [cut, torch.linspace(1, 2, 16, device=kernel_device)[::2]])
     for x in (cut, crossed, same):
         assert_exact(norm, torchs, [x, weight])
         assert_exact(added, torchs_added, [x, x.flip(0), weight])
@@ -132,3 +133,17 @@ def test_rows_that_no_program_holds_are_refused(kernel_device) -> None:
         "  expected: at most 65536 channels\n"
         "  fix:      set kernels=torch of the decoder block"
     )
+
+
+def test_shapes_that_do_not_belong_together_are_refused(kernel_device) -> None:
+    x, weight = torch.zeros(3, 6, device=kernel_device), torch.ones(6, device=kernel_device)
+    with pytest.raises(ShapeError) as caught:
+        norm(x, weight[:5])
+    assert str(caught.value) == (
+        "A weight of shape (5,) where (6,) is due.\n"
+        "  where:    kernels.norms.triton\n"
+        "  expected: a tensor of shape (6,); nothing is broadcast\n"
+        "  fix:      pass tensors that belong together"
+    )
+    with pytest.raises(ShapeError, match="What is added of shape"):
+        added(x, x[:1], weight)

@@ -9,6 +9,7 @@ from torch.nn.functional import silu
 from transformers.activations import ACT2FN
 
 from kernel_exactness import assert_exact, wide
+from plm_components.errors import ShapeError
 from plm_components.kernels.swiglu import swiglu as plain_swiglu
 from plm_components.kernels.swiglu.triton import swiglu
 
@@ -64,3 +65,8 @@ def test_no_row_gives_no_row(kernel_device) -> None:
     product.sum().backward()
     assert product.shape == (2, 0, 3)
     assert gate_up.grad is not None
+
+
+def test_half_a_channel_is_refused(kernel_device) -> None:
+    with pytest.raises(ShapeError, match="Gate and up of shape"):
+        swiglu(torch.zeros(2, 5, device=kernel_device))

@@ -16,11 +16,12 @@ from plm_components.kernels.triton_device import (
     launching_on,
     power_of_2,
     refuse_elsewhere,
+    require_shape,
 )
 
 _ADDRESS, _INSTEAD = "kernels.norms.triton", "kernels=torch of the decoder block"
 # elements a program holds, unless one row is more; programs that share the weight's gradient: the
-# same number on every GPU, so that all give the same bits
+# same number on every GPU, so that the order of the sum is no property of one
 _TILE, _PROGRAMS = 2048, 256
 # of fp32 in the registers of one program
 MAX_DIM = 65_536
@@ -33,9 +34,11 @@ def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
         x ``(..., dim)``, weight ``(dim,)`` -> ``(..., dim)`` contiguous, in the dtype of x.
 
     Raises:
+        ShapeError: shapes that do not belong together.
         UnsupportedError: no CUDA tensors (and no interpreter), or rows longer than ``MAX_DIM``.
     """
     _refuse(x, weight)
+    require_shape(_ADDRESS, "A weight", weight, (x.shape[-1],))
     if torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad):
         normed: Tensor = _RMSNorm.apply(x, weight, eps)
         return normed
@@ -50,9 +53,12 @@ def add_rms_norm(x: Tensor, delta: Tensor, weight: Tensor, eps: float) -> tuple[
         ``x + delta``.
 
     Raises:
+        ShapeError: shapes that do not belong together.
         UnsupportedError: no CUDA tensors (and no interpreter), or rows longer than ``MAX_DIM``.
     """
     _refuse(x, delta, weight)
+    require_shape(_ADDRESS, "A weight", weight, (x.shape[-1],))
+    require_shape(_ADDRESS, "What is added", delta, tuple(x.shape))
     if torch.is_grad_enabled() and any(one.requires_grad for one in (x, delta, weight)):
         total, normed = _AddRMSNorm.apply(x, delta, weight, eps)
         return total, normed
@@ -103,7 +109,7 @@ def _forward(
             norm_rows[(blocks_of(len(rows), tile["ROWS"]),)](
                 rows,
                 added,
-                weight,
+                weight.contiguous(),
                 total,
                 normed,
                 scale_R,
@@ -134,7 +140,7 @@ def _backward(
         with launching_on(x):
             rms_norm_backward[(programs,)](
                 rows,
-                weight,
+                weight.contiguous(),
                 scale_R,
                 slopes,
                 added,

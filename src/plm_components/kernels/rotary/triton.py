@@ -20,6 +20,7 @@ from plm_components.kernels.triton_device import (
     launching_on,
     power_of_2,
     refuse_elsewhere,
+    require_shape,
 )
 
 _ADDRESS, _INSTEAD = "kernels.rotary.triton", "kernels=torch of the decoder block"
@@ -41,9 +42,13 @@ def rotate(q_BHLh: Tensor, k_BGLh: Tensor, rotary: Tables) -> tuple[Tensor, Tens
         Both, contiguous, in the dtype of q.
 
     Raises:
+        ShapeError: shapes that do not belong together.
         UnsupportedError: no CUDA tensors, and no interpreter.
     """
     refuse_elsewhere(_ADDRESS, q_BHLh, k_BGLh, *rotary, instead=_INSTEAD)
+    batch, _, length, head_dim = q_BHLh.shape
+    require_shape(_ADDRESS, "Keys", k_BGLh, (batch, k_BGLh.shape[1], length, head_dim))
+    _require_tables(rotary, (batch, length, 2 * (head_dim // 2)))
     if torch.is_grad_enabled() and (q_BHLh.requires_grad or k_BGLh.requires_grad):
         q, k = _Rotate.apply(q_BHLh, k_BGLh, *rotary)
         return q, k
@@ -65,13 +70,23 @@ def rotate_qkv(
         ``(B, H, L, h), (B, G, L, h), (B, G, L, h)``, contiguous.
 
     Raises:
+        ShapeError: shapes that do not belong together.
         UnsupportedError: no CUDA tensors, and no interpreter.
     """
     refuse_elsewhere(_ADDRESS, qkv_BLF, *rotary, instead=_INSTEAD)
+    head_dim = qkv_BLF.shape[2] // (num_heads + 2 * num_kv_heads)
+    width = (num_heads + 2 * num_kv_heads) * head_dim
+    require_shape(_ADDRESS, "A fused product", qkv_BLF, (*qkv_BLF.shape[:2], width))
+    _require_tables(rotary, (*qkv_BLF.shape[:2], 2 * (head_dim // 2)))
     if torch.is_grad_enabled() and qkv_BLF.requires_grad:
         q, k, v = _RotateQKV.apply(qkv_BLF, *rotary, num_heads, num_kv_heads)
         return q, k, v
     return _turned(heads_of(qkv_BLF, num_heads, num_kv_heads), rotary)  # type: ignore[return-value]
+
+
+def _require_tables(rotary: Tables, shape: tuple[int, ...]) -> None:
+    for table in rotary:
+        require_shape(_ADDRESS, "A rotary table", table, shape)
 
 
 class _Rotate(torch.autograd.Function):

@@ -17,8 +17,10 @@ from plm_components.kernels.triton_device import (
     launching_on,
     power_of_2,
     refuse_elsewhere,
+    require_shape,
 )
 
+_ADDRESS = "kernels.swiglu.triton"
 # elements a program makes, and the longest run of channels among them
 _TILE, _MOST_CHANNELS = 1024, 1024
 
@@ -30,9 +32,12 @@ def swiglu(gate_up: Tensor) -> Tensor:
         gate_up ``(..., 2 * ffn_dim)``, the gate first -> ``(..., ffn_dim)`` contiguous.
 
     Raises:
+        ShapeError: an odd number of channels.
         UnsupportedError: no CUDA tensor, and no interpreter.
     """
-    refuse_elsewhere("kernels.swiglu.triton", gate_up, instead="kernels=torch of the decoder block")
+    refuse_elsewhere(_ADDRESS, gate_up, instead="kernels=torch of the decoder block")
+    ffn_dim = gate_up.shape[-1] // 2
+    require_shape(_ADDRESS, "Gate and up", gate_up, (*gate_up.shape[:-1], 2 * ffn_dim))
     if torch.is_grad_enabled() and gate_up.requires_grad:
         product: Tensor = _SwiGLU.apply(gate_up)
         return product
