@@ -22,7 +22,6 @@ def truth() -> Truth:
         roundings=(0.0, 0.0),
         num_outputs=1,
         is_extreme=False,
-        are_gradients_held=True,
     )
 
 
@@ -66,16 +65,6 @@ def test_a_missing_output_is_told(truth: Truth) -> None:
     found = judgement(truth.plain[:1], truth, NAMES, "exact")
 
     assert found.fault == "1 tensors (outputs, then gradients), not 2"
-
-
-def test_gradients_that_are_not_held_must_be_finite(truth: Truth) -> None:
-    loose = replace(truth, are_gradients_held=False)
-    wrong = (truth.plain[0], -truth.plain[1])
-
-    assert judgement(wrong, truth, NAMES, "exact").fault is not None
-    assert judgement(wrong, loose, NAMES, "exact").fault is None
-    broken = (truth.plain[0], truth.plain[1] / 0)
-    assert judgement(broken, loose, NAMES, "exact").fault is not None
 
 
 def test_a_fast_one_must_be_finite_where_inputs_are_large(truth: Truth) -> None:

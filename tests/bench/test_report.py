@@ -96,10 +96,26 @@ def test_a_glance_names_the_fastest_exact_contender(document: _Document) -> None
     )
 
     _, mode, fastest, time, gain, error, roofline = row
-    assert (mode, fastest, error) == ("cold", "attention/sdpa", "✓ 0.90×")
+    assert (mode, error) == ("cold", "✓ 0.90×")
+    # who is faster without being exact is named, and does not win
+    assert fastest.startswith("attention/sdpa (precision fast: plm-loose:attention/fp8, ")
     assert time.endswith(" µs")
     assert float(gain.partition("×")[0]) == pytest.approx(4, rel=0.02)
     assert roofline.endswith(" %")
+
+
+def test_a_glance_names_equals_and_says_where_nobody_is_exact(tmp_path: Path) -> None:
+    same = tuple(record(f"attention/{name}", 1e-5, sizes={"n": 1}) for name in ("eager", "sdpa"))
+    loose = record("attention/fp8", 1e-5, sizes={"n": 2}, precision="fast")
+    none = record("attention/fp8", None, sizes={"n": 3}, refused="it cannot")
+    page = write_runs([run(records=(*same, loose, none))], tmp_path / "out")
+
+    rows = {
+        row[0][-1]: row[2] for row in _Document(page.read_text("utf-8")).rows if ": n " in row[0]
+    }
+    assert "(no slower: attention/" in rows["1"]
+    assert rows["2"].startswith("nobody exact (precision fast: attention/fp8, ")
+    assert rows["3"] == "nobody got a time"
 
 
 def test_who_got_no_time_is_told_with_the_reason(report: Path) -> None:
@@ -141,6 +157,15 @@ def test_of_several_runs_the_latest_is_drawn() -> None:
     found = latest(panels([late, early]))
 
     assert [panel.run for members in found.values() for panel in members] == [late, late]
+
+
+def test_what_nobody_could_do_is_told_and_not_drawn(tmp_path: Path) -> None:
+    refused = (record("attention/fp8", None, refused="it cannot"),)
+    runs = [run(when=when, records=refused) for when in ("2026-11-20", "2026-11-27")]
+    page = write_runs(runs, tmp_path / "out")
+
+    assert list(page.parent.glob("*.png")) == []
+    assert "<b>attention/fp8</b> <span class=soft>it cannot</span>" in page.read_text("utf-8")
 
 
 def test_only_what_was_measured_together_shares_a_panel() -> None:
@@ -245,7 +270,8 @@ CROWDS: dict[str, tuple[Record, ...]] = {
         record(f"attention/{name}", time * 1e-6, sizes={"num_keys": keys}, error=time)
         for keys in range(100, 600, 100)
         for name, time in (("eager", 1), ("sdpa", 13.1), ("flex", 1234567.0))
-    ),
+    )
+    + tuple(record(f"attention/{n}", 1e-6, sizes={"num_keys": 100}) for n in range(14)),
     "long": (
         record("attention/eager", 123.0, sizes={f"size_number_{n}": 10**n for n in range(14)}),
         record("a-distribution-of-a-long-name:attention/and_a_part_of_a_longer_one", 1e-9),

@@ -38,7 +38,6 @@ class Truth:
         roundings: Relative error that is allowed beside the plain kernel's, of each.
         num_outputs: How many of them are outputs.
         is_extreme: Whether the inputs are the large ones.
-        are_gradients_held: Whether gradients are compared; they must be finite in any case.
     """
 
     exact: tuple[Tensor, ...]
@@ -46,7 +45,6 @@ class Truth:
     roundings: tuple[float, ...]
     num_outputs: int
     is_extreme: bool
-    are_gradients_held: bool
 
 
 @dataclass(frozen=True)
@@ -98,8 +96,7 @@ def answers(operation: Operation, content: Content, stimulus: Stimulus) -> Truth
     num_gradients = len(operation.differentiable) if operation.backward else 0
     num_outputs = len(exact) - num_gradients
     roundings = _roundings(operation, content.inputs, num_outputs, num_gradients)
-    held = stimulus in operation.gradient_stimuli
-    return Truth(exact, plain, roundings, num_outputs, stimulus == "large", held)
+    return Truth(exact, plain, roundings, num_outputs, stimulus == "large")
 
 
 class Truths:

@@ -135,9 +135,6 @@ def attention(
         differentiable=(0, 1, 2),
         rounding=rounding_in_pieces,
         gradient_rounding=gradient_rounding,
-        # softmax of scores in the hundreds is one or zero, and its gradient vanishes; what it is
-        # made from, the output as rounded, does not
-        gradient_stimuli=("normal", "wide"),
         trials=trials,
         oracle=ORACLE,
     )

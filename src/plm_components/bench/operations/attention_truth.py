@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from plm_components.bench.operations.attention_gradient import plain_with_gradient
 from plm_components.contracts import Causal, CausalCached, Full, Mask
-from plm_components.testing.oracles import attention_oracle, plain_attention, score_rounding
+from plm_components.testing.oracles import attention_oracle, score_rounding
 
 _Oracle = Callable[[Tensor, Tensor, Tensor, Mask], Tensor]
 # scores at once: half a GiB of float64, and softmax holds a few times that
@@ -33,7 +34,7 @@ def exact_attention(q_BHLh: Tensor, k_BGSh: Tensor, v_BGSh: Tensor, mask: Mask) 
 
 def plain_attention_in_pieces(q_BHLh: Tensor, k_BGSh: Tensor, v_BGSh: Tensor, mask: Mask) -> Tensor:
     """``plain_attention``, piece by piece: ``(B, H, L, h)`` in the dtype of q."""
-    return _assembled(plain_attention, q_BHLh, k_BGSh, v_BGSh, mask)
+    return _assembled(plain_with_gradient, q_BHLh, k_BGSh, v_BGSh, mask)
 
 
 def rounding_in_pieces(q_BHLh: Tensor, k_BGSh: Tensor, v_BGSh: Tensor) -> float:
@@ -52,15 +53,15 @@ def gradient_rounding(q_BHLh: Tensor, k_BGSh: Tensor, v_BGSh: Tensor) -> float:
 def factor_rounding(group: int, dtype: torch.dtype) -> float:
     """What a backward may lose since it multiplies in the dtype of its inputs, relatively.
 
-    Matrix units take probabilities, their gradients and the output, from which the row sums of
-    both are made, as rounded to the tested dtype: half a unit each. Where heads share keys and
-    values and these were expanded, every further head of a group is added with another half.
+    Matrix units take probabilities and their gradients as rounded to the tested dtype: half a unit
+    each. Where heads share keys and values and these were expanded, every further head of a group
+    is added with another half.
 
     Args:
         group: Query heads that share keys and values.
         dtype: Of the inputs.
     """
-    halves = 3 + (group - 1)
+    halves = 2 + (group - 1)
     return halves / 2 * torch.finfo(dtype).eps
 
 

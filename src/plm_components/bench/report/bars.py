@@ -29,7 +29,7 @@ _LEGEND = (
     "Green: the fastest, and whom it is not known to beat. Hatched: the oracle. Yellow: precision "
     "“fast”, which may not win. Dark line: half of the rounds.",
     "✓: within twice the plain kernel's error against float64; the figure is the largest error as "
-    "a multiple of the plain kernel's. Brackets: 99 % interval of the median.",
+    "a multiple of the plain kernel's. Brackets: 99 % interval, where there were rounds enough.",
 )
 
 

@@ -108,12 +108,19 @@ def _glance(panel: Panel, panels: Sequence[Panel]) -> str:
     own = spelt(own_sizes(panel, panels))
     subject = f"{panel.topic.title}: {own}" if own else panel.topic.title
     exact = [one for one in panel.standings if one.is_exact]
+    loose = [one for one in panel.standings[:1] if not one.is_exact]
+    also = f" (precision fast: {_named(loose)}, {seconds(loose[0].median_s)})" if loose else ""
     if not exact:
-        why = "no exact contender" if panel.standings else "nobody got a time"
+        why = f"nobody exact{also}" if loose else "nobody got a time"
         return _row((subject, panel.topic.mode, why, "–", "–", "–", "–"), numbers=3)
-    best, others = exact[0], [one.record.part for one in exact[1:] if one.wins]
-    name = best.record.part + (f" (no slower: {', '.join(others)})" if others else "")
-    return _row((subject, panel.topic.mode, name, *_figures_of(best)), numbers=3)
+    beside = [one for one in exact[1:] if one.wins]
+    ties = f" (no slower: {_named(beside)})" if beside else ""
+    name = f"{exact[0].record.part}{ties}{also}"
+    return _row((subject, panel.topic.mode, name, *_figures_of(exact[0])), numbers=3)
+
+
+def _named(standings: Sequence[Standing]) -> str:
+    return ", ".join(one.record.part for one in standings)
 
 
 def _figures(panel: Panel) -> str:

@@ -91,9 +91,10 @@ def latest(found: Sequence[Panel]) -> dict[Topic, list[Panel]]:
 
 
 def several(found: Sequence[Panel]) -> dict[Topic, list[list[Panel]]]:
-    """Of each subject that several runs measured its panels, oldest first, by topic."""
+    """Of each subject that several runs timed its panels, oldest first, by topic."""
     rows: dict[tuple[Topic, Sizes], list[Panel]] = {}
-    for panel in sorted(found, key=lambda panel: panel.run.when):
+    timed = [panel for panel in found if panel.standings]
+    for panel in sorted(timed, key=lambda panel: panel.run.when):
         rows.setdefault((panel.topic, panel.sizes), []).append(panel)
     topics: dict[Topic, list[list[Panel]]] = {}
     for (topic, _), row in rows.items():

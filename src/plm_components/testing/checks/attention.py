@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -77,11 +78,10 @@ def support_declared(subject: Subject) -> None:
     expect(isinstance(support, AttentionSupport), f"support is {support!r}")
     known = {Full, Causal, Documents, CausalCached}
     expect(bool(support.masks) and support.masks <= known, f"masks are {support.masks}")
-    part = _build(subject, 4)
-    heads = (part.num_heads, part.num_kv_heads, part.head_dim)
-    expect(
-        heads == (4, 4, _head_dim(subject)), f"built with (4, 4, {_head_dim(subject)}), has {heads}"
-    )
+    for shared in (4, 2) if support.gqa else (4,):
+        part, want = _build(subject, shared), (4, shared, _head_dim(subject))
+        heads = (part.num_heads, part.num_kv_heads, part.head_dim)
+        expect(heads == want, f"built with {want}, has {heads}")
 
 
 @check("attention")
@@ -240,6 +240,18 @@ def rows_do_not_mix(subject: Subject) -> None:
             close(together, alone, 1e-5),
             f"{_where(call, part, dtype)}: {gap(together, alone):.3g} from each row alone",
         )
+
+
+def runs(subject: Subject) -> Iterator[tuple[str, Callable[..., Tensor], QKV]]:
+    """One call a mask, for who traces it."""
+    part, dtype = _build(subject, 4), _dtypes(subject)[0]
+    for call in (call.on(subject.device) for call in CALLS):
+        if type(call.mask) in _support(subject).masks:
+            yield call.name, partial(_under, part, call.mask), _inputs(subject, part, call, dtype)
+
+
+def _under(part: Any, mask: Mask, q_BHLh: Tensor, k_BGSh: Tensor, v_BGSh: Tensor) -> Tensor:
+    return part(q_BHLh, k_BGSh, v_BGSh, mask)  # type: ignore[no-any-return]
 
 
 def _support(subject: Subject) -> AttentionSupport:
