@@ -51,8 +51,10 @@ fuzz: $(VENV)/.installed-dev  ## damage files of every kind in thousands of ways
 	@HF_HUB_OFFLINE=1 $(BIN)/python -m pytest tests/hostile/test_fuzz.py -n $(JOBS) \
 		--hypothesis-profile=long
 
-# about five minutes on two idle cores; BENCH takes further options of pytest
-bench: $(VENV)/.installed-dev  ## attention, pooling, projector over the registry: checked, then timed
+# BENCH takes further options of pytest. All of it takes hours on a processor, most of them for
+# images of 36 tiles: BENCH='-k "not batch36"' leaves those out, BENCH='-k projector' all else, and
+# BENCH=--benchmark-json=FILE keeps every round for plm bench report
+bench: $(VENV)/.installed-dev  ## every registered kernel at the models' sizes: checked, then timed
 	@OMP_WAIT_POLICY=passive $(BIN)/python -m pytest benchmarks -o addopts= --benchmark-only \
 		--benchmark-columns=median,iqr,rounds --benchmark-group-by=group \
 		--benchmark-max-time=0.5 $(BENCH)

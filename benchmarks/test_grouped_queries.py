@@ -20,7 +20,7 @@ EXPANDED = "heads copied, then attention/sdpa"
 
 
 def operations(small: bool, device: torch.device) -> Iterator[Operation]:
-    """Llama 3.2 1B, Llama 3.1 8B's heads: a prompt, a token behind 2048, one behind 36 tiles."""
+    """The heads of Llama 3.2 1B and 3.1 8B: a prompt, a token behind 2048 and behind 36 tiles."""
     heads = ((4, 2, 16),) if small else ((32, 8, 64), (32, 8, 128))
     prompt, cached = (33, (40,)) if small else (1024, (2048, 9300))
     for dtype in (torch.float32, torch.bfloat16):

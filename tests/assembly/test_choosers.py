@@ -16,6 +16,7 @@ from plm_components.assembly import check
 from plm_components.errors import UnsupportedError
 from plm_components.kernels.attention.hardware import machine_of
 from plm_components.measured import Row, Table, write_table
+from plm_components.testing import conformance
 from plm_components.zoo import Zoo, default_zoo
 from plugin_dists import Site, registering
 from small_specs import ask, tiny_spec
@@ -216,6 +217,22 @@ def test_a_plugin_may_bring_a_chooser(last: Site, own: Site) -> None:
         ("prefill", "own", "Causal, it is the last"),
         ("decode", "own", "CausalCached, it is the last"),
     ]
+
+
+@pytest.mark.parametrize("check_name", ["builds", "options_declared", "members_present"])
+def test_a_chooser_is_no_failure_of_conformance(last: Site, check_name: str) -> None:
+    zoo = Zoo.discover()
+    (result,) = conformance(zoo.get("attention", "last"), zoo=zoo, only=check_name)
+
+    assert (result.outcome, result.detail) == ("passed", "")
+
+
+def test_a_variant_that_chooses_is_exported_as_one_that_does_not(tmp_path: Path) -> None:
+    for name, overrides in (("plain", []), ("auto", AUTO)):
+        plm.assemble("plm-tiny", overrides=overrides).export(tmp_path / name, format="original")
+    plain, auto = ((tmp_path / name / "params.json").read_text() for name in ("plain", "auto"))
+
+    assert plain == auto
 
 
 def test_two_choosers_do_not_choose_each_other(last: Site) -> None:

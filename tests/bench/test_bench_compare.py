@@ -31,6 +31,8 @@ Run = Callable[..., pytest.RunResult]
 def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    # in a worker of xdist pytest-benchmark switches itself off
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
     path = os.environ.get("PYTHONPATH")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), *([path] if path else [])]))
     plugins = ("-p", "pytest_benchmark.plugin", "-p", "plm_components.bench.plugin")

@@ -219,6 +219,11 @@ def test_every_option_of_the_parts_is_spoken_for() -> None:
             facts.block,
             "num_heads num_kv_heads ffn_dim head_dim norm_eps",
         ),
+        # how it is computed changes no number
+        "decoder_block/fused_prenorm_gqa_swiglu": (
+            {**facts.block, "kernels": "auto"},
+            "num_heads num_kv_heads ffn_dim head_dim norm_eps kernels",
+        ),
     }
     for address, (options, known) in spoken_for.items():
         kind, name = address.split("/")

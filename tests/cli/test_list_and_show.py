@@ -37,10 +37,13 @@ def test_the_list_for_people_has_a_line_a_part(plm) -> None:
     lines = plm("list", "pooling").out.splitlines()
 
     assert lines[0].split() == ["part", "status", "provider", "what", "it", "is"]
-    assert [line.split()[:2] for line in lines[1:]] == [
+    assert [line.split()[:2] for line in lines[1:3]] == [
         ["pooling/adaptive", "available"],
         ["pooling/mean", "available"],
     ]
+    # its state is that of the machine: untested here, or available on a GPU that was measured
+    assert lines[3].startswith("pooling/triton")
+    assert lines[3].endswith("(needs cuda)")
 
 
 def test_the_whole_list_ends_with_the_specs(plm) -> None:
@@ -113,3 +116,47 @@ def test_a_part_takes_no_overrides(plm) -> None:
 
     assert outcome.code == 2
     assert outcome.err.startswith("A part takes no overrides.\n")
+
+
+def test_a_shown_spec_says_what_auto_takes_and_stays_a_spec(plm, tmp_path) -> None:
+    outcome = plm("show", "plm-tiny", "decoder.block.attention=auto")
+    head, *chosen = [line for line in outcome.out.splitlines() if line.startswith("#")]
+
+    assert head == "# on cpu in float32; plm check --device … --dtype … says it for others:"
+    assert [line.partition(",")[0] for line in chosen] == ["# decoder.block.attention"] * 2
+    assert ": sdpa, not measured on this hardware (" in chosen[0]
+    (tmp_path / "shown.yaml").write_text(outcome.out)
+    again = plm("show", str(tmp_path / "shown.yaml"))
+    assert yaml.safe_load(again.out) == yaml.safe_load(outcome.out)
+    assert "#" not in plm("show", "plm-tiny").out, "a spec that chooses nothing has no remark"
+
+
+def test_check_says_what_auto_takes_on_the_device_asked_for(plm) -> None:
+    words = ("check", "plm-tiny", "decoder.block.attention=auto", "--device", "mps")
+    outcome = plm(*words, "--dtype", "bfloat16")
+
+    assert outcome.code == 0
+    lines = [line for line in outcome.out.splitlines() if line.startswith("decoder.block.att")]
+    assert lines[-2].startswith("decoder.block.attention, prefill: sdpa, ")
+    assert lines[-1].startswith("decoder.block.attention, decode: sdpa, ")
+    told = json.loads(plm(*words, "--json").out)["choices"]
+    assert [(one["path"], one["stage"], one["part"]) for one in told] == [
+        ("decoder.block.attention", "prefill", "sdpa"),
+        ("decoder.block.attention", "decode", "sdpa"),
+    ]
+
+
+def test_check_knows_no_such_device(plm) -> None:
+    outcome = plm("check", "plm-tiny", "--device", "abacus")
+
+    assert outcome.code == 2
+    assert outcome.err.startswith("There is no device 'abacus'.")
+
+
+def test_what_a_part_chooses_among_is_shown(plm) -> None:
+    assert "  among     every other attention\n" in plm("show", "attention/auto").out
+    told = json.loads(plm("show", "attention/auto", "--json").out)
+
+    assert told["candidates"] == {"candidates": "attention"}
+    assert list(told["options"]) == ["precision", "table"]
+    assert told["slots"] == {}

@@ -21,7 +21,7 @@ from triton.compiler import ASTSource
 _CONSTANTS: dict[str, dict[str, Any]] = {
     "pooling.pool": {"WINDOW": 2, "GELU": True, "ROWS": 2, "CHANNELS": 1024},
     "pooling.pool_backward": {"WINDOW": 2, "GELU": True, "ROWS": 2, "CHANNELS": 1024},
-    "norms.rms_norm": {"ADD": True, "ROWS": 1, "DIM": 2048},
+    "norms.rms_norm": {"EPS": 1e-5, "ADD": True, "ROWS": 1, "DIM": 2048},
     "norms.rms_norm_backward": {"ADD": True, "WEIGHT": True, "ROWS": 1, "DIM": 2048},
     "swiglu.swiglu": {"ROWS": 1, "CHANNELS": 1024},
     "swiglu.swiglu_backward": {"ROWS": 1, "CHANNELS": 1024},
@@ -50,7 +50,7 @@ def source(name: str, dtype: str) -> ASTSource:
     aligned = {
         (index,): [["tt.divisibility", 16]]
         for index, arg in enumerate(kernel.arg_names)
-        if types[arg] not in ("constexpr", "fp32")
+        if types[arg] != "constexpr"
     }
     return ASTSource(kernel, types, constants, aligned)
 
@@ -60,7 +60,7 @@ def _type(arg: str, dtype: str, constants: dict[str, Any]) -> str:
         return "constexpr"
     if arg.endswith("_ptr"):
         return "*fp32" if arg in _WIDE else f"*{dtype}"
-    return "fp32" if arg == "eps" else "i32"
+    return "i32"
 
 
 def main(capabilities: list[int]) -> None:

@@ -10,7 +10,16 @@ from typing import Any
 import pytest
 
 from plm_components.errors import MeasurementError
-from plm_components.measured import Machine, Row, Table, read_table, shipped, write_table
+from plm_components.measured import (
+    Machine,
+    Row,
+    Table,
+    every_table,
+    read_table,
+    shipped,
+    write_table,
+)
+from plm_components.zoo import list_components
 
 H100 = Machine("cuda", "NVIDIA H100 80GB HBM3", "2.11.0+cu130", 16)
 ROW = Row(
@@ -179,9 +188,9 @@ def test_threads_are_part_of_a_processor() -> None:
     assert str(H100) == "NVIDIA H100 80GB HBM3"
 
 
-def test_shipped_tables_can_be_read_and_name_their_file() -> None:
-    from plm_components.measured.shipped_tables import every_table
-
+def test_shipped_tables_can_be_read_and_name_parts_that_there_are() -> None:
+    ours = {entry.address for entry in list_components()}
     for table in every_table():
         assert shipped(table.machine), table.machine
+        assert {row.part for row in table.rows if row.provider == "plm-components"} <= ours
     assert shipped(Machine("cuda", "No Such Device", "2.14.0", 1)) == ()

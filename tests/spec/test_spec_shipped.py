@@ -1,5 +1,7 @@
 """What is registered and what is shipped keeps the rules."""
 
+from importlib import import_module
+
 import pytest
 
 from plm_components.spec import load_spec, resolve, shipped_specs, signature_of
@@ -14,7 +16,9 @@ OURS = [
 
 @pytest.mark.parametrize("entry", OURS, ids=lambda entry: entry.address)
 def test_every_component_of_ours_is_a_declaration(entry):
-    signature = signature_of(entry.load(), entry.kind)
+    # by its target, not by load(): it is as well declared where its device is missing
+    module, _, name = entry.component.target.partition(":")
+    signature = signature_of(getattr(import_module(module), name), entry.kind)
     assert signature.wired == KINDS[entry.kind].wired
     for slot in signature.slots.values():
         if slot.default is not None:

@@ -53,10 +53,18 @@ class DropsDocuments(EagerAttention):
         return super().__call__(q, k, v, mask)
 
 
-class MixesDocuments(EagerAttention):
-    """(B, H, L, h) -> (B, H, L, h); where documents are even, its packing is one off."""
+class SeesAhead(EagerAttention):
+    """(B, H, L, h) -> (B, H, L, h); one document alone is taken for a row without a mask."""
 
-    support: ClassVar[AttentionSupport] = _ALL
+    def __call__(self, q: Tensor, k: Tensor, v: Tensor, mask: Mask) -> Tensor:
+        alone = isinstance(mask, Documents) and len(mask.cu_seqlens) == 2
+        return super().__call__(q, k, v, Full() if alone else mask)
+
+
+class ForeignMask(EagerAttention):
+    """(B, H, L, h) -> (B, H, L, h), and a mask that no contract knows."""
+
+    support: ClassVar[AttentionSupport] = replace(_ALL, masks=_ALL.masks | {bytes})
 
 
 class Widens(EagerAttention):
@@ -101,24 +109,12 @@ class WrongAttentionGradient(EagerAttention):
         return super().__call__(q, k, _ScaledBackward.apply(v), mask)
 
 
-class ForgetsHeads(EagerAttention):
-    """(B, H, L, h) -> (B, H, L, h), one head more than it was built with, it says."""
+class ForgetsGroups(EagerAttention):
+    """(B, H, L, h) -> (B, H, L, h), as many key heads as query heads, it says."""
 
-    @property
-    def num_heads(self) -> int:
-        return 4
-
-    @num_heads.setter
-    def num_heads(self, value: int) -> None:
-        self._heads = value
-
-    @property
-    def head_dim(self) -> int:
-        return self._head_dim
-
-    @head_dim.setter
-    def head_dim(self, value: int) -> None:
-        self._head_dim = value
+    def __init__(self, num_heads: int, num_kv_heads: int, head_dim: int) -> None:
+        super().__init__(num_heads, num_kv_heads, head_dim)
+        self.num_kv_heads = num_heads
 
 
 class WrongPoolingGradient(MeanPooling):

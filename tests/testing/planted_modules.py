@@ -121,6 +121,24 @@ class Widens(LinearProjector):
         return super().forward(tokens_BNC, grid).float()
 
 
+class HalfInside(LinearProjector):
+    """(B, N, C) -> (B, N, D), as an autocast left on makes it."""
+
+    def forward(self, tokens_BNC: Tensor, grid: Grid) -> Tensor:
+        out_BMD = super().forward(tokens_BNC, grid)
+        if out_BMD.dtype != torch.float32:
+            return out_BMD
+        return out_BMD + (out_BMD.bfloat16() - out_BMD).detach()
+
+
+class BreaksGraph(LinearProjector):
+    """(B, N, C) -> (B, N, D), and says that it compiles."""
+
+    def forward(self, tokens_BNC: Tensor, grid: Grid) -> Tensor:
+        torch._dynamo.graph_break()
+        return super().forward(tokens_BNC, grid)
+
+
 class MixesRows(LinearProjector):
     """(B, N, C) -> (B, N, D), centred over the batch."""
 
@@ -175,6 +193,8 @@ class TakesAnything(LinearProjector):
 
 class LooksAtValues(LinearProjector):
     """(B, N, C) -> (B, N, D), but not on a device without values."""
+
+    compiles = False
 
     def forward(self, tokens_BNC: Tensor, grid: Grid) -> Tensor:
         if tokens_BNC.abs().max().item() == 0:

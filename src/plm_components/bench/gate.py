@@ -89,12 +89,12 @@ def _try(
     """Every case of one trial, in the same memory; the judgement of the first."""
     stimulus = "preparing"
     try:
-        call = Call.of(trial, prepared or contender.prepare(trial))
+        call = Call.of(trial, contender.prepare(trial) if prepared is None else prepared)
         desk = _Desk(call, trial.device, cases[0])
         found = []
         for case in cases:
             stimulus = f"{case.stimulus} inputs"
-            found.append(desk.ask(case, contender.precision))
+            found.append(desk.ask(case, contender))
         stimulus = "asked again"
         _require_done(desk.call, trial.device)
     except REFUSALS:
@@ -121,6 +121,9 @@ class _Desk:
         self._call = call
         self._device = device
         self._inputs = copied(first.content.inputs, call.differentiable)
+        # who does not wait for its inputs finds none
+        for place in self._inputs:
+            place.data.zero_()
         self._cotangents = copied(first.content.cotangents, ())
         self._before: _Answer | None = None
 
@@ -128,7 +131,7 @@ class _Desk:
         """Once more, on what lies there."""
         return self._call(self._inputs, self._cotangents)
 
-    def ask(self, case: Case, precision: str) -> Judgement:
+    def ask(self, case: Case, contender: Contender) -> Judgement:
         """The judgement of an answer in which nothing is wrong.
 
         Raises:
@@ -142,7 +145,7 @@ class _Desk:
         settle(self._device)
         self._inspect(given, read, case.content)
         names = self._call.names(case.truth.num_outputs)
-        found = judgement(read, case.truth, names, precision)
+        found = judgement(read, case.truth, names, contender)
         if found.fault:
             raise WrongError(found.fault)
         return found

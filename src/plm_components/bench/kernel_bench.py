@@ -17,7 +17,7 @@ from plm_components.bench.comparison import ALPHA, BUDGET, Comparison
 from plm_components.bench.entrant import Entrant, enter, reason
 from plm_components.bench.files import KEY, label
 from plm_components.bench.finish import finished
-from plm_components.bench.fixture import GATED, Ledger, Timer, raise_within
+from plm_components.bench.fixture import GATED, SMOKE_SEED, Ledger, Timer, raise_within
 from plm_components.bench.gate import REFUSALS
 from plm_components.bench.hardware import hardware
 from plm_components.bench.measure import MODES, examine_all, measure
@@ -32,7 +32,7 @@ from plm_components.bench.sweeps import Rounds
 from plm_components.bench.truth import Truths
 from plm_components.bench.warm_up import MOST_S
 from plm_components.bench.weather import weather
-from plm_components.errors import WrongAnswerError
+from plm_components.errors import UsageError, WrongAnswerError
 
 _MOST_ROUNDS = 1000
 
@@ -68,6 +68,7 @@ class KernelBench:
         self._budget_s = budget_s
         self._min_rounds = min_rounds
         self._has_group = has_group
+        self._is_used = False
 
     @property
     def disabled(self) -> bool:
@@ -93,7 +94,7 @@ class KernelBench:
             contenders: Who.
             modes: How; those of the device by default.
             budget_s: Seconds of rounds for each in each mode.
-            seed: Of the inputs; a fresh one by default.
+            seed: Of the inputs; by default a fresh one, and a fixed one where timing is off.
 
         Returns:
             As ``measure``; without times where timing is off.
@@ -101,7 +102,9 @@ class KernelBench:
         Raises:
             WrongAnswerError: one was wrong; the others are recorded.
         """
+        self._use()
         if self.disabled:
+            seed = SMOKE_SEED if seed is None else seed
             return self._judged(examine_all(operation, contenders, modes=modes, seed=seed))
         budget_s = self._budget_s if budget_s is None else budget_s
         records = measure(operation, contenders, modes=modes, budget_s=budget_s, seed=seed)
@@ -128,7 +131,7 @@ class KernelBench:
             operation: What it computes.
             contender: Who.
             mode: How; the first of the device's modes by default.
-            seed: Of the inputs; a fresh one by default.
+            seed: Of the inputs; by default a fresh one, and a fixed one where timing is off.
 
         Raises:
             WrongAnswerError: it was wrong, before or while it was timed.
@@ -136,6 +139,7 @@ class KernelBench:
         mode = mode or MODES[operation.device.type][0]
         if self.disabled:
             return self(operation, [contender], modes=[mode], seed=seed)[0]
+        self._use()
         truths = Truths(operation, seed)
         entrant = enter(contender, truths)
         record = self._record(truths, entrant, mode)
@@ -165,7 +169,7 @@ class KernelBench:
             alpha: How often a candidate that is the baseline may be called slower or faster.
             mode: How; the first of the device's modes by default.
             budget_s: Seconds of rounds for each of the three.
-            seed: Of the inputs; a fresh one by default.
+            seed: Of the inputs; by default a fresh one, and a fixed one where timing is off.
 
         Returns:
             What was found; None where timing is off, and both were held to float64 only.
@@ -190,6 +194,16 @@ class KernelBench:
             pytest.fail(told, pytrace=False)
         return comparison
 
+    def _use(self) -> None:
+        if self._is_used:
+            raise UsageError(
+                "kernel_bench was used before in this test.",
+                where=self._node.nodeid,
+                expected="one use a test, as with benchmark: a test has one time",
+                fix="pass all contenders at once, or write a test for each",
+            )
+        self._is_used = True
+
     def _marked_budget(self) -> str | float:
         marker = self._node.get_closest_marker("plm_budget")
         if marker is None:
@@ -202,7 +216,7 @@ class KernelBench:
         if not entrant.may_run or entrant.function is None:
             return blank_record(operation, entrant, mode, None, {"seed": truths.seed})
         roofline = measure_roofline(operation.device, operation.dtype)
-        rotation = Rotation(operation, truths.seed + 1, cold=mode in ("cold", "graph"))
+        rotation = Rotation(operation, truths.seed + 1, mode)
         facts = shared_conditions(rotation, roofline, truths.seed)
         with torch.no_grad(), pinned(operation.device) as pins:
             sky = weather(operation.device)
@@ -219,7 +233,13 @@ class KernelBench:
             sky.look()
             blank = replace(blank, conditions={**blank.conditions, **sky.told()})
             record = finished(
-                blank, operation, started, rounds, rotation=rotation, roofline=roofline
+                blank,
+                operation,
+                started,
+                rounds,
+                contender=entrant.contender,
+                rotation=rotation,
+                roofline=roofline,
             )
         if not record.rounds_s:
             self._take_back()

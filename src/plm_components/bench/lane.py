@@ -45,13 +45,11 @@ class Round:
         run: The call.
         place: The inputs.
         is_kept: Whether it was chosen to be verified.
-        answer: What it gave.
     """
 
     run: Callable[[], Outputs]
     place: InputSet
     is_kept: bool
-    answer: tuple[Tensor, ...] = field(default=())
     _given: Outputs = field(default=())
 
     def __call__(self) -> None:
@@ -119,7 +117,9 @@ class CallLane:
         """Keeps a copy of the chosen round, and gives the inputs back."""
         answer = done.take_answer()
         if done.is_kept:
-            self.kept = Kept(done.place.content, done.place.untouched, copies(answer))
+            # before anything waits for the device
+            read = copies(answer)
+            self.kept = Kept(done.place.content, done.place.untouched, read)
         del answer
         self._rotation.give_back(done.place)
 

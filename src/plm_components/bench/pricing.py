@@ -9,8 +9,12 @@ from statistics import median
 from plm_components.bench.record import Record
 from plm_components.bench.requests import Stage
 from plm_components.bench.roofline import Roofline
+from plm_components.bench.spread import deviation
 from plm_components.bench.use import Use
 from plm_components.bench.workload import Workload
+
+# each product has two of its size behind it
+_WITH_GRADIENTS = 3
 
 
 @dataclass(frozen=True)
@@ -40,12 +44,19 @@ class Priced:
             return None
         return (self.own_s - median(record.rounds_s)) * self.use.times
 
-    @property
-    def best(self) -> Record | None:
-        """The fastest exact part, where it is not the one that the spec names."""
-        timed = [one for one in self.records if one.rounds_s and one.precision == "exact"]
+    def best(self, precision: str) -> Record | None:
+        """The fastest part of a precision, where it is faster than the spec's beyond their spread.
+
+        Args:
+            precision: ``exact`` or ``fast``.
+        """
+        timed = [one for one in self.records if one.rounds_s and one.precision == precision]
         best = min(timed, key=lambda one: median(one.rounds_s), default=None)
-        return None if best is None or best.part == self.use.part else best
+        own = next((one for one in self.records if one.part == self.use.part), None)
+        if best is None or own is None or not self.is_measured:
+            return None
+        spread_s = max(deviation(best.rounds_s), deviation(own.rounds_s))
+        return best if self.own_s - median(best.rounds_s) > spread_s else None
 
 
 @dataclass(frozen=True)
@@ -77,13 +88,20 @@ class Price:
 
     Args:
         stages: In order.
+        backward: Whether gradients belong to it.
     """
 
     stages: tuple[StagePrice, ...]
+    backward: bool = False
 
     @property
-    def first_token_s(self) -> float | None:
-        """Seconds until the first token: all stages but decoding; None where one is missing."""
+    def whole_name(self) -> str:
+        """What all stages but decoding are together."""
+        return "forward and backward" if self.backward else "the time to the first token"
+
+    @property
+    def whole_s(self) -> float | None:
+        """Seconds of all stages but decoding; None where one is missing."""
         before = [stage for stage in self.stages if stage.stage != "decode"]
         whole = {stage.stage for stage in before} == {"encode", "project", "prefill"}
         return sum(stage.total_s for stage in before) if whole else None
@@ -93,8 +111,8 @@ class Price:
         return next((one, stage) for stage in self.stages for one in stage.priced if one.use is use)
 
     def share(self, stage: StagePrice) -> float | None:
-        """Of the time to the first token; None for decoding, or where that is not known."""
-        whole = self.first_token_s
+        """Of all stages but decoding; None for decoding, or where one is missing."""
+        whole = self.whole_s
         return None if whole is None or stage.stage == "decode" else stage.total_s / whole
 
 
@@ -113,15 +131,21 @@ def price(
         measured: Seconds of whole stages, where they were measured.
     """
     priced = [_priced(use, found, roofline) for use, found in zip(work.uses, records, strict=True)]
-    return Price(tuple(_stages(work, priced, roofline, measured or {})))
+    return Price(tuple(_stages(work, priced, roofline, measured or {})), work.backward)
 
 
 def sentences(price: Price) -> Iterator[str]:
-    """The price in words: shares of stages, and what the fastest exact part would save."""
+    """The price in words: shares of stages, and what the fastest parts would save."""
+    if not all(stage.is_measured for stage in price.stages):
+        twice = ", its backward as twice the forward" if price.backward else ""
+        yield (
+            f"Estimates: kernels as measured, everything else at the roofline{twice}, which is "
+            "less than it takes; measure the whole to know."
+        )
     for stage in price.stages:
         yield _share_told(price, stage)
         for one in stage.priced:
-            yield from _saving_told(price, stage, one)
+            yield from _savings_told(price, stage, one)
 
 
 def _stages(
@@ -137,6 +161,7 @@ def _stages(
         if total_s is None:
             kernels_s = sum(one.total_s for one in own if one.use.is_kernel)
             rest_s = costs.least_s(roofline.flops_per_s, roofline.bytes_per_s)
+            rest_s *= _WITH_GRADIENTS if work.backward else 1
             yield StagePrice(stage, kernels_s + rest_s, False, own)
         else:
             yield StagePrice(stage, total_s, True, own)
@@ -155,7 +180,7 @@ def _share_told(price: Price, stage: StagePrice) -> str:
     of = "a token" if stage.stage == "decode" else "in all"
     text = f"{stage.stage}: {seconds(stage.total_s)} {of} ({how})"
     if share is not None:
-        text += f", {100 * share:.1f} % of the time to the first token"
+        text += f", {100 * share:.1f} % of {price.whole_name}"
     kernels = [one for one in stage.priced if one.use.is_kernel]
     if kernels:
         parts = ", ".join(
@@ -165,19 +190,24 @@ def _share_told(price: Price, stage: StagePrice) -> str:
     return text
 
 
-def _saving_told(price: Price, stage: StagePrice, one: Priced) -> Iterator[str]:
+def _savings_told(price: Price, stage: StagePrice, one: Priced) -> Iterator[str]:
     if one.records and not one.is_measured:
         yield f"  {one.use.part} got no time, so {one.use.operation.name} is taken at the roofline"
         return
-    best = one.best
-    saved_s = None if best is None else one.saved_s(best)
-    if best is None or saved_s is None or saved_s <= 0:
-        return
-    text = f"  {best.part} in {one.use.path} saves {100 * saved_s / stage.total_s:.1f} % of it"
-    whole = price.first_token_s
-    if whole is not None and stage.stage != "decode":
-        text += f", {100 * saved_s / whole:.1f} % of the time to the first token"
-    yield text
+    exact, fast = one.best("exact"), one.best("fast")
+    if exact is not None:
+        yield f"  {exact.part} in {one.use.path} saves {_saved(price, stage, one, exact)}"
+    if fast is not None:
+        saved = _saved(price, stage, one, fast)
+        yield f"  {fast.part} in {one.use.path}, less precise (fast), saves {saved}"
+
+
+def _saved(price: Price, stage: StagePrice, one: Priced, record: Record) -> str:
+    saved_s, whole = one.saved_s(record) or 0.0, price.whole_s
+    text = f"{100 * saved_s / stage.total_s:.1f} % of it"
+    if whole is None or stage.stage == "decode":
+        return text
+    return f"{text}, {100 * saved_s / whole:.1f} % of {price.whole_name}"
 
 
 def seconds(value: float) -> str:

@@ -15,7 +15,7 @@ from plm_components.bench.costs import Costs, OperatorCost, counting
 from plm_components.bench.recording import Call, Recording
 from plm_components.bench.requests import Request, Stage
 from plm_components.contracts import Causal, CausalCached
-from plm_components.errors import ContractError
+from plm_components.errors import ContractError, PlmError
 
 
 @dataclass
@@ -47,6 +47,7 @@ class MetaRun:
 
     Raises:
         ContractError: the prompt is longer than the decoder.
+        PlmError: parts that do not fit, as they say it.
     """
 
     def __init__(
@@ -71,12 +72,11 @@ class MetaRun:
         with torch.device("meta"):
             ids_1L = torch.zeros(1, self.context, dtype=torch.long)
         cache = decoder.new_cache(1, self.context + 1, self._dtype, "meta")
-        self._run("prefill", lambda: self._forward(decoder, ids_1L, Causal(), cache))
-        if "prefill" in self.failures:
-            without = self._run("prefill", lambda: self._forward(decoder, ids_1L, Causal(), None))
-            if without is not None:
-                self.failures["decode"] = self.failures.pop("prefill")
-                return
+        if self._run("prefill", lambda: self._forward(decoder, ids_1L, Causal(), cache)) is None:
+            # nothing can stand behind a cache that was not filled
+            self.failures["decode"] = self.failures.pop("prefill")
+            self._run("prefill", lambda: self._forward(decoder, ids_1L, Causal(), None))
+            return
         mask = CausalCached(cache.lengths_B)
         self._run("decode", lambda: self._forward(decoder, ids_1L[:, :1], mask, cache))
 
@@ -94,6 +94,8 @@ class MetaRun:
         try:
             with counting() as operators:
                 out = forward()
+        except PlmError:
+            raise
         except Exception as error:  # some parts look at values, which meta has not
             first_line = str(error).partition("\n")[0]
             self.failures[stage] = f"{type(error).__name__}: {first_line}"

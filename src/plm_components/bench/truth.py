@@ -35,14 +35,16 @@ class Truth:
     Args:
         exact: In float64.
         plain: Of the plain kernel, in the dtypes that are promised.
-        rounding: Relative error that is allowed beside the plain kernel's.
+        rounding: Relative error that outputs are allowed beside the plain kernel's.
         num_outputs: How many of them are outputs.
+        is_extreme: Whether the inputs are the large ones.
     """
 
     exact: tuple[Tensor, ...]
     plain: tuple[Tensor, ...]
     rounding: float
     num_outputs: int
+    is_extreme: bool
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,13 @@ def draw(operation: Operation, generator: Generator, stimulus: Stimulus) -> Cont
     return Content(inputs, tuple(_cotangent(output, generator) for output in outputs))
 
 
-def answers(operation: Operation, content: Content) -> Truth:
+def answers(operation: Operation, content: Content, stimulus: Stimulus) -> Truth:
     """What the content should give.
+
+    Args:
+        operation: What is computed.
+        content: On what.
+        stimulus: What kind of inputs they are.
 
     Raises:
         ContractError: the plain kernel's own answer is not finite: the operation is at fault.
@@ -86,9 +93,9 @@ def answers(operation: Operation, content: Content) -> Truth:
                 expected="inputs, truth and a plain kernel that stay finite",
                 fix=f"draw smaller inputs in {operation.dtype}",
             )
-    rounding = 0.0 if operation.rounding is None else operation.rounding(*content.inputs)
     num_gradients = len(operation.differentiable) if operation.backward else 0
-    return Truth(exact, plain, rounding, len(exact) - num_gradients)
+    rounding = 0.0 if operation.rounding is None else operation.rounding(*content.inputs)
+    return Truth(exact, plain, rounding, len(exact) - num_gradients, stimulus == "large")
 
 
 class Truths:
@@ -116,7 +123,7 @@ class Truths:
         generator = Generator(trial.device).manual_seed(self.seed + (place << 32))
         for stimulus in get_args(Stimulus):
             content = draw(trial, generator, stimulus)
-            yield Case(stimulus, content, answers(trial, content))
+            yield Case(stimulus, content, answers(trial, content, stimulus))
 
 
 def _asked(operation: Operation, function: Function, content: Content) -> tuple[Tensor, ...]:

@@ -57,6 +57,7 @@ class Workload:
         uses: Kernels in slots, which can be exchanged, and wholes that hold some of them.
         rest: What stands around them, by stage; ``decode`` is one token.
         notes: What could not be found out, or cannot be exchanged.
+        backward: Whether gradients belong to it; ``rest`` is forward in any case.
     """
 
     spec: str
@@ -65,6 +66,7 @@ class Workload:
     uses: tuple[Use, ...]
     rest: Mapping[Stage, Costs]
     notes: tuple[str, ...]
+    backward: bool = False
 
 
 def workload(
@@ -107,9 +109,7 @@ def workload(
     run = MetaRun(parts, recording, request, as_dtype(dtype))
     terms = Terms(as_dtype(dtype), target, backward)
     stages = [stage for stage in request.stages if not (backward and stage == "decode")]
-    kernels = _kernels(
-        tree, run, [stage for stage in stages if stage in run.stages], terms, where_from
-    )
+    kernels = _kernels(tree, run, stages, terms, where_from)
     return Workload(
         spec=tree.name or "spec",
         request=request,
@@ -117,6 +117,7 @@ def workload(
         uses=(*kernels, *whole_parts(tree, parts, request, run.context, terms, where_from)),
         rest={stage: run.stages[stage].costs for stage in stages if stage in run.stages},
         notes=tuple(_notes(tree, run, recording, stages)),
+        backward=backward,
     )
 
 

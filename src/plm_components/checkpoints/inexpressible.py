@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any, Literal, TypeAlias
 
 from plm_components.checkpoints.plm_facts import (
-    BLOCK,
+    BLOCKS,
     DECODER,
     ENCODER,
     PROJECTOR,
@@ -49,25 +49,25 @@ def inexpressible(tree: SpecTree, format: ExportFormat) -> list[Fault]:
 
 def _foreign_parts(tree: SpecTree, format: str) -> Iterator[Fault]:
     decoder = part_of(tree, "decoder")
-    wanted: list[tuple[Part | None, str]] = [
-        (part_of(tree, "vision_encoder"), ENCODER),
-        (part_of(tree, "projector"), PROJECTOR),
-        (decoder, DECODER),
-        (decoder.children.get("block"), BLOCK),
+    wanted: list[tuple[Part | None, tuple[str, ...]]] = [
+        (part_of(tree, "vision_encoder"), (ENCODER,)),
+        (part_of(tree, "projector"), (PROJECTOR,)),
+        (decoder, (DECODER,)),
+        (decoder.children.get("block"), BLOCKS),
     ]
-    for part, name in wanted:
+    for part, names in wanted:
         # a block is only missing where the decoder is another one, which is told already
-        if part is not None and not _is(part, name):
+        if part is not None and not _is_one_of(part, names):
             yield Fault(
                 f"{part.entry.address} does not exist in {format} format.",
                 where=part.path,
-                expected=f"{part.kind}/{name}",
-                fix=f"{_KEEP}; or train a variant with {part.path}.type={name}",
+                expected=f"{part.kind}/{names[0]}",
+                fix=f"{_KEEP}; or train a variant with {part.path}.type={names[0]}",
             )
 
 
-def _is(part: Part, name: str) -> bool:
-    return part.entry.name == name and part.entry.provider.answers_to(OURS)
+def _is_one_of(part: Part, names: tuple[str, ...]) -> bool:
+    return part.entry.name in names and part.entry.provider.answers_to(OURS)
 
 
 def _unknown_to_both(facts: PLMFacts) -> Iterator[Fault]:

@@ -16,7 +16,9 @@ from plm_components.spec import Part, SpecTree
 
 # the parts whose tensors the formats hold; kernels beneath them (attention, pooling) own none, and
 # each is the same function by its contract
-ENCODER, PROJECTOR, DECODER, BLOCK = "pe", "avg_pool_mlp", "llama", "prenorm_gqa_swiglu"
+ENCODER, PROJECTOR, DECODER = "pe", "avg_pool_mlp", "llama"
+# the same tensors and the same function
+BLOCKS = ("prenorm_gqa_swiglu", "fused_prenorm_gqa_swiglu")
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class PLMFacts:
         encoder: Of ``vision_encoder/pe``.
         projector: Of ``projector/avg_pool_mlp``.
         decoder: Of ``decoder/llama``.
-        block: Of ``decoder_block/prenorm_gqa_swiglu``.
+        block: Of ``decoder_block/prenorm_gqa_swiglu``, fused or not.
     """
 
     encoder: Mapping[str, Any]

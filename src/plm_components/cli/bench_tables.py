@@ -121,7 +121,8 @@ def benched_to_dict(found: Benched) -> dict[str, Any]:
         "modes": list(found.modes),
         "operations": operations,
         "price": {
-            "first_token_s": found.price.first_token_s,
+            "backward": work.backward,
+            "seconds_but_decoding": found.price.whole_s,
             "stages": [_stage_to_dict(stage, found) for stage in found.price.stages],
         },
     }
@@ -133,7 +134,7 @@ def _stage_to_dict(stage: StagePrice, found: Benched) -> dict[str, Any]:
         "stage": stage.stage,
         "seconds": stage.total_s,
         "is_measured": stage.is_measured,
-        "share_of_first_token": found.price.share(stage),
+        "share": found.price.share(stage),
         "kernels_s": stage.kernels_s,
         "rest": {"flops": costs.flops, "bytes": costs.bytes},
         "savings": [

@@ -8,6 +8,7 @@ from plm_components.contracts.choosing import (
     ChoosesAttention,
     Offer,
 )
+from plm_components.contracts.compiling import Compiles
 from plm_components.contracts.decoder import Cache, Decoder, DecoderBlock, LayerCache
 from plm_components.contracts.files import CarriesFiles
 from plm_components.contracts.foreign import (
@@ -67,6 +68,7 @@ __all__ = [
     "CheckpointHeader",
     "Choice",
     "ChoosesAttention",
+    "Compiles",
     "Decoder",
     "DecoderBlock",
     "DefaultPart",

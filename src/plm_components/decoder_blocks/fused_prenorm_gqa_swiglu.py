@@ -31,8 +31,8 @@ class FusedPrenormGQASwiGLUBlock(nn.Module):
 
     Queries, keys and values are one product, and so are gate and up. On CUDA each of the rest is
     one Triton kernel: the norm; the residual's addition and the second norm; rotary, on the way
-    from the product's buffer to the heads that attention wants; SwiGLU's product. In bf16 each
-    rounds once, so the result is a little closer to fp32 than the plain block's.
+    from the product's buffer to the heads that attention wants; SwiGLU's product. Each computes in
+    fp32 and rounds once.
 
     The joined weights lie side by side in memory, under the plain block's names: they are moved
     there when the block is built, loaded or moved, so weights mapped from a file on the CPU are
@@ -50,7 +50,7 @@ class FusedPrenormGQASwiGLUBlock(nn.Module):
         norm_eps: Added to the mean square in both norms.
         kernels: What stands between the products. ``triton``: Triton kernels, on CUDA only.
             ``torch``: torch's operators, anywhere. ``auto``: Triton on CUDA where it is installed,
-            torch elsewhere.
+            torch elsewhere, and under ``torch.compile``, which fuses torch's by itself.
 
     Shapes:
         x_BLD ``(B, L, dim)`` -> ``(B, L, dim)``.

@@ -37,6 +37,7 @@ class PrenormGQASwiGLUBlock(nn.Module):
         Llama 3, arXiv 2407.21783; SwiGLU, arXiv 2002.05202; grouped queries, arXiv 2305.13245.
     """
 
+    compiles: ClassVar[bool] = True
     __plm_kind__: ClassVar[str] = "decoder_block"
 
     def __init__(

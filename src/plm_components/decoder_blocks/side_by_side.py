@@ -14,9 +14,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-# what a call of a module runs besides its forward
-_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-
 
 def bring_together(layers: Sequence[nn.Linear]) -> None:
     """Moves the weights of layers into one stretch of memory, in order; values do not change.
@@ -27,7 +24,7 @@ def bring_together(layers: Sequence[nn.Linear]) -> None:
     if any(type(layer) is not nn.Linear for layer in layers):
         return
     weights = [layer.weight for layer in layers]
-    if not _could_lie_together(weights) or _lie_together(weights):
+    if _lie_together(weights) or not _could_lie_together(weights):
         return
     with torch.no_grad():
         joint_FD = torch.cat([weight.detach() for weight in weights])
@@ -45,7 +42,7 @@ def joint_weight(layers: Sequence[nn.Linear]) -> Tensor | None:
     if torch.compiler.is_compiling() or not all(is_untouched(one, nn.Linear) for one in layers):
         return None
     weights = [layer.weight for layer in layers]
-    if not _could_lie_together(weights) or not _lie_together(weights):
+    if not _lie_together(weights):
         return None
     if torch.is_grad_enabled() and any(weight.requires_grad for weight in weights):
         joint: Tensor = _Joint.apply(*weights)
@@ -63,8 +60,9 @@ def joint_product(x: Tensor, layers: Sequence[nn.Linear]) -> Tensor:
 
 def is_untouched(module: nn.Module, cls: type[nn.Module]) -> bool:
     """Whether calling a module does what its class says, and nothing else."""
-    plain = type(module) is cls and not any(getattr(module, name) for name in _HOOKS)
-    return plain and getattr(module, "bias", None) is None
+    heard = module._forward_hooks or module._forward_pre_hooks
+    heard = heard or module._backward_hooks or module._backward_pre_hooks
+    return type(module) is cls and not heard and module._parameters.get("bias") is None
 
 
 class _Joint(torch.autograd.Function):
@@ -87,20 +85,26 @@ def _view(weights: Sequence[Tensor]) -> Tensor:
 
 def _could_lie_together(weights: Sequence[Tensor]) -> bool:
     first = weights[0]
-    return all(
+    return not first.is_meta and all(
         type(weight) is nn.Parameter
-        and not weight.is_meta
-        and weight.is_contiguous()
         and (weight.dtype, weight.device) == (first.dtype, first.device)
         for weight in weights
     )
 
 
 def _lie_together(weights: Sequence[Tensor]) -> bool:
-    storage, place = weights[0].untyped_storage().data_ptr(), weights[0].data_ptr()
+    """Rows of one matrix, in one storage: neighbours by chance have storages of their own."""
+    if any(type(weight) is not nn.Parameter for weight in weights):
+        return False  # a subclass need not have an address
+    first = weights[0]
+    storage, place = first.untyped_storage().data_ptr(), first.data_ptr()
     for weight in weights:
-        # neighbours by chance are of different storages
-        if weight.data_ptr() != place or weight.untyped_storage().data_ptr() != storage:
+        if (
+            weight.data_ptr() != place
+            or weight.untyped_storage().data_ptr() != storage
+            or weight.dtype != first.dtype
+            or not weight.is_contiguous()
+        ):
             return False
         place += weight.nbytes
     return True

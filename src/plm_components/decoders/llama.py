@@ -49,6 +49,7 @@ class LlamaDecoder(nn.Module):
         arXiv 2407.21783.
     """
 
+    compiles: ClassVar[bool] = True
     __plm_kind__: ClassVar[str] = "decoder"
 
     def __init__(

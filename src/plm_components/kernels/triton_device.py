@@ -8,9 +8,19 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from plm_components.errors import UnsupportedError
+from plm_components.errors import ShapeError, UnsupportedError
 
 FLOATS = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
+
+
+def blocks_of(size: int, block: int) -> int:
+    """How many blocks cover a size."""
+    return -(-size // block)
+
+
+def power_of_2(size: int) -> int:
+    """The least power of 2 that is no less than a positive size."""
+    return 1 << (size - 1).bit_length()
 
 
 @cache
@@ -32,8 +42,8 @@ def refuse_elsewhere(address: str, *tensors: Tensor, instead: str) -> None:
         instead: What does the same on any device, for the message.
 
     Raises:
-        UnsupportedError: a tensor on another device than CUDA (or the CPU, interpreted), or of a
-            dtype that is no float of 16 to 64 bits.
+        UnsupportedError: a tensor on another device than CUDA (or the CPU, interpreted), tensors on
+            several devices, or of a dtype that is no float of 16 to 64 bits.
     """
     for tensor in tensors:
         device = tensor.device.type
@@ -52,6 +62,34 @@ def refuse_elsewhere(address: str, *tensors: Tensor, instead: str) -> None:
                 expected=", ".join(map(str, FLOATS)),
                 fix="convert the tensors, say to torch.bfloat16",
             )
+        if tensor.device != tensors[0].device:
+            raise UnsupportedError(
+                f"{address} cannot run on {tensors[0].device} and {tensor.device} at once.",
+                where=address,
+                expected="all tensors on one device",
+                fix="move the input to the device of the weights",
+            )
+
+
+def require_shape(address: str, what: str, tensor: Tensor, shape: tuple[int, ...]) -> None:
+    """Refuses a tensor that a kernel would read beyond, or not to its end.
+
+    Args:
+        address: Of the kernel, for the message.
+        what: The tensor, for the message.
+        tensor: Of the call.
+        shape: What it has to be beside the others.
+
+    Raises:
+        ShapeError: it is not.
+    """
+    if tuple(tensor.shape) != shape:
+        raise ShapeError(
+            f"{what} of shape {tuple(tensor.shape)} where {shape} is due.",
+            where=address,
+            expected=f"a tensor of shape {shape}; nothing is broadcast",
+            fix="pass tensors that belong together",
+        )
 
 
 def launching_on(tensor: Tensor) -> AbstractContextManager[object]:

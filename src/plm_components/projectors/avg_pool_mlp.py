@@ -46,6 +46,7 @@ class AvgPoolMLPProjector(nn.Module):
         PerceptionLM, arXiv 2504.13180, section 3.
     """
 
+    compiles: ClassVar[bool] = True
     __plm_kind__: ClassVar[str] = "projector"
 
     def __init__(

@@ -30,6 +30,7 @@ class LinearProjector(nn.Module):
         LLaVA, arXiv 2304.08485, section 4.1.
     """
 
+    compiles: ClassVar[bool] = True
     __plm_kind__: ClassVar[str] = "projector"
 
     def __init__(self, in_dim: int, out_dim: int, *, bias: bool = True) -> None:

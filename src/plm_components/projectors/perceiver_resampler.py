@@ -42,6 +42,7 @@ class PerceiverResamplerProjector(nn.Module):
         Flamingo, arXiv 2204.14198, section 2.1.
     """
 
+    compiles: ClassVar[bool] = True
     __plm_kind__: ClassVar[str] = "projector"
 
     def __init__(

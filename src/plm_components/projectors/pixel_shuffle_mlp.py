@@ -42,6 +42,7 @@ class PixelShuffleMLPProjector(nn.Module):
         SmolVLM, arXiv 2504.05299.
     """
 
+    compiles: ClassVar[bool] = True
     __plm_kind__: ClassVar[str] = "projector"
 
     def __init__(

@@ -17,7 +17,9 @@ CheckFunction: TypeAlias = Callable[["Subject"], None]
 # where the checks live; imported (with torch) when they are first asked for
 _MODULES = (
     "declaration",
+    "importing",
     "modules",
+    "compiling",
     "vision_encoder",
     "projector",
     "decoder",

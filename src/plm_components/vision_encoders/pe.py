@@ -61,6 +61,7 @@ class PEVisionEncoder(nn.Module):
         Perception Encoder, arXiv 2504.13181; PerceptionLM, arXiv 2504.13180.
     """
 
+    compiles: ClassVar[bool] = True
     __plm_kind__: ClassVar[str] = "vision_encoder"
 
     def __init__(

@@ -18,8 +18,8 @@ from plm_components.zoo.plugin import Plugin
 from plm_components.zoo.spec_file import SpecFile
 
 # what no plugin needs before a spec asks for one of its parts
-_HEAVY = ("torch", "torchvision", "timm", "transformers", "triton", "jax", "tensorflow", "numpy")
-_SLOW_S = 0.2
+HEAVY = ("torch", "torchvision", "timm", "transformers", "triton", "jax", "tensorflow", "numpy")
+SLOW_S = 0.2
 
 
 def loaded(plugin: Plugin, point: EntryPoint) -> Plugin:
@@ -68,7 +68,7 @@ def shadowed(plugin: Plugin, why: str) -> Plugin:
 
 
 def _heavy() -> list[str]:
-    return [name for name in _HEAVY if name in sys.modules]
+    return [name for name in HEAVY if name in sys.modules]
 
 
 def _notes(entries: tuple[Entry, ...], heavy: list[str], seconds: float) -> Iterator[str]:
@@ -76,7 +76,7 @@ def _notes(entries: tuple[Entry, ...], heavy: list[str], seconds: float) -> Iter
         yield "registers nothing"
     if heavy:
         yield f"imports {' and '.join(heavy)} to be listed"
-    elif seconds > _SLOW_S:
+    elif seconds > SLOW_S:
         yield f"takes {seconds:.1f} s to be listed"
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import rms_norm as torchs_norm
 
 from kernel_exactness import assert_exact, wide
-from plm_components.errors import UnsupportedError
+from plm_components.errors import ShapeError, UnsupportedError
 from plm_components.kernels.norms import add_rms_norm as plain_add_rms_norm
 from plm_components.kernels.norms.triton import add_rms_norm, rms_norm
 
@@ -16,6 +16,10 @@ EPS = 1e-5
 DTYPES = [torch.float32, torch.bfloat16, torch.float16]
 # one channel, odd widths, one above a program's tile; one row, many
 SHAPES = [(3, 1), (2, 5, 33), (1, 1, 64), (70, 24), (2, 2100)]
+
+if torch.cuda.is_available():
+    # as the models have it, which the interpreter would take minutes for
+    SHAPES += [(1000, 2048), (2, 700, 3072), (4096, 4096), (3, 20_000)]
 
 
 def norm(x: Tensor, weight: Tensor) -> Tensor:
@@ -58,6 +62,21 @@ def test_rows_of_every_size(kernel_device) -> None:
     torch.testing.assert_close(found.double(), exact, rtol=1e-6, atol=1e-12)
 
 
+@pytest.mark.parametrize("dtypes", [(torch.float32, torch.float16), (torch.float16, torch.float32)])
+def test_dtypes_are_promoted_as_in_torch(kernel_device, dtypes) -> None:
+    # a residual in fp32 beside products in half precision, as under autocast
+    x, delta = (
+        wide(3, 8, dtype=dtype, device=kernel_device, seed=seed).requires_grad_()
+        for seed, dtype in enumerate(dtypes)
+    )
+    weight = torch.ones(8, device=kernel_device)
+    for found, expected in zip(added(x, delta, weight), plain_added(x, delta, weight), strict=True):
+        assert found.dtype == expected.dtype
+        torch.testing.assert_close(found, expected)
+    slopes = torch.autograd.grad(added(x, delta, weight)[1].square().sum(), [x, delta])
+    assert tuple(slope.dtype for slope in slopes) == dtypes
+
+
 def test_float64_is_computed_in_float64(kernel_device) -> None:
     x, delta = (
         wide(2, 7, dtype=torch.float64, device=kernel_device, seed=seed).requires_grad_()
@@ -72,6 +91,7 @@ def test_strides(kernel_device) -> None:
     cut = wide(3, 4, 16, dtype=torch.float32, device=kernel_device)[:, 1:, :8]
     crossed = wide(8, 5, dtype=torch.float32, device=kernel_device).mT
     same = wide(1, 8, dtype=torch.float32, device=kernel_device).expand(4, 8)
+    assert_exact(norm, torchs, [cut, torch.linspace(1, 2, 16, device=kernel_device)[::2]])
     for x in (cut, crossed, same):
         assert_exact(norm, torchs, [x, weight])
         assert_exact(added, torchs_added, [x, x.flip(0), weight])
@@ -113,3 +133,17 @@ def test_rows_that_no_program_holds_are_refused(kernel_device) -> None:
         "  expected: at most 65536 channels\n"
         "  fix:      set kernels=torch of the decoder block"
     )
+
+
+def test_shapes_that_do_not_belong_together_are_refused(kernel_device) -> None:
+    x, weight = torch.zeros(3, 6, device=kernel_device), torch.ones(6, device=kernel_device)
+    with pytest.raises(ShapeError) as caught:
+        norm(x, weight[:5])
+    assert str(caught.value) == (
+        "A weight of shape (5,) where (6,) is due.\n"
+        "  where:    kernels.norms.triton\n"
+        "  expected: a tensor of shape (6,); nothing is broadcast\n"
+        "  fix:      pass tensors that belong together"
+    )
+    with pytest.raises(ShapeError, match="What is added of shape"):
+        added(x, x[:1], weight)

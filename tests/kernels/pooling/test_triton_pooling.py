@@ -29,6 +29,9 @@ CALLS = [
     (Grid(2, 2), 2, 1),
     (Grid(2, 2), 2, 1030),
 ]
+if torch.cuda.is_available():
+    # as the models have it, which the interpreter would take minutes for
+    CALLS += [(Grid(32, 32), 2, 2048), (Grid(32, 32), 2, 4096), (Grid(32, 48), 4, 3072)]
 DTYPES = [torch.float32, torch.bfloat16, torch.float16]
 
 
@@ -196,6 +199,22 @@ TritonPooling()(torch.zeros(1, 4, 2), Grid(2, 2), 2)
         "before triton is imported, for tests\n"
         "  fix:      move the model to cuda, or set pooling=mean\n"
     )
+
+
+@pytest.mark.skipif(
+    not torch.cuda.is_available(), reason="torch.compile takes compiled kernels, none interpreted"
+)
+# torch 2.11's inductor scripts something of its own, which is deprecated
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+@pytest.mark.parametrize("backend", ["aot_eager", "inductor"])
+def test_under_torch_compile(kernel_device, backend) -> None:
+    tokens = wide(2, 24, 16, dtype=torch.bfloat16, device=kernel_device).requires_grad_()
+    kernel, _ = call(Grid(4, 6), 2, "gelu")
+    compiled = torch.compile(kernel, backend=backend, fullgraph=True)
+    slope = torch.randn(2, 6, 16, generator=torch.Generator().manual_seed(0)).to(tokens)
+    assert torch.equal(compiled(tokens), kernel(tokens))
+    (found,) = torch.autograd.grad(compiled(tokens), tokens, slope)
+    assert torch.equal(found, torch.autograd.grad(kernel(tokens), tokens, slope)[0])
 
 
 def test_the_kit_passes() -> None:

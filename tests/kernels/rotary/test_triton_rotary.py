@@ -10,6 +10,7 @@ from torch import Tensor
 from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
 from kernel_exactness import assert_exact, wide
+from plm_components.errors import ShapeError
 from plm_components.kernels.rotary import HalfSplitRotary, RopeScaling
 from plm_components.kernels.rotary import rotate_qkv as plain_rotate_qkv
 from plm_components.kernels.rotary.triton import rotate, rotate_qkv
@@ -18,6 +19,9 @@ DTYPES = [torch.float32, torch.bfloat16, torch.float16]
 # batch, positions, query heads, key/value heads, head size: odd sizes, heads that do not fill a
 # block, one position behind a cache, more positions than a program's tile
 CALLS = [(2, 5, 4, 2, 6), (1, 1, 3, 3, 16), (1, 3, 20, 10, 2), (2, 70, 2, 1, 64), (3, 2, 5, 1, 24)]
+if torch.cuda.is_available():
+    # as the models have it, which the interpreter would take minutes for
+    CALLS += [(2, 1000, 32, 8, 64), (1, 777, 24, 8, 128), (4, 1, 32, 8, 128)]
 Tables = tuple[Tensor, Tensor]
 
 
@@ -112,3 +116,17 @@ def test_no_position_gives_none(kernel_device) -> None:
     (q.sum() + k.sum() + v.sum()).backward()
     assert (q.shape, k.shape, v.shape) == ((2, 2, 0, 4), (2, 1, 0, 4), (2, 1, 0, 4))
     assert qkv.grad is not None
+
+
+def test_shapes_that_do_not_belong_together_are_refused(kernel_device) -> None:
+    rotary = tables(1, 3, 4, kernel_device)
+    q, k = torch.zeros(1, 2, 3, 4).to(kernel_device), torch.zeros(1, 1, 3, 4).to(kernel_device)
+    with pytest.raises(ShapeError, match="Keys of shape"):
+        rotate(q, k[:, :, :2], rotary)
+    # a table for all rows of a batch would be read beyond its end
+    with pytest.raises(ShapeError, match="A rotary table of shape"):
+        rotate(q.expand(2, 2, 3, 4), k.expand(2, 1, 3, 4), rotary)
+    with pytest.raises(ShapeError, match="A rotary table of shape"):
+        rotate(q[..., :3], k[..., :3], tuple(table[..., :3] for table in rotary))
+    with pytest.raises(ShapeError, match="A fused product of shape"):
+        rotate_qkv(torch.zeros(1, 3, 17, device=kernel_device), rotary, 2, 1)

@@ -9,11 +9,16 @@ from torch.nn.functional import silu
 from transformers.activations import ACT2FN
 
 from kernel_exactness import assert_exact, wide
+from plm_components.errors import ShapeError
 from plm_components.kernels.swiglu import swiglu as plain_swiglu
 from plm_components.kernels.swiglu.triton import swiglu
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float16]
 SHAPES = [(3, 2), (2, 5, 66), (70, 22), (1, 2, 2056)]
+
+if torch.cuda.is_available():
+    # as the models have it, which the interpreter would take minutes for
+    SHAPES += [(1000, 2 * 8192), (3, 200, 2 * 14_336)]
 
 
 def formula(gate_up: Tensor) -> Tensor:
@@ -35,9 +40,9 @@ def test_gates_of_every_size(kernel_device) -> None:
     gate = torch.cat([sizes, -sizes]).to(kernel_device)
     found = swiglu(torch.stack([gate, torch.ones_like(gate)], dim=-1)).flatten()
     exact = silu(gate.double())
-    # relatively, as long as fp32 has the numbers
+    # relatively, as long as fp32 has the numbers; an exponent of 95 has an error of its own
     seen = exact.abs() > 1e-30
-    assert ((found - exact).abs() / exact.abs())[seen].max() < 5e-6
+    assert ((found - exact).abs() / exact.abs())[seen].max() < 1e-5
     torch.testing.assert_close(found.double(), exact, rtol=1e-5, atol=1e-30)
 
 
@@ -60,3 +65,8 @@ def test_no_row_gives_no_row(kernel_device) -> None:
     product.sum().backward()
     assert product.shape == (2, 0, 3)
     assert gate_up.grad is not None
+
+
+def test_half_a_channel_is_refused(kernel_device) -> None:
+    with pytest.raises(ShapeError, match="Gate and up of shape"):
+        swiglu(torch.zeros(2, 5, device=kernel_device))

@@ -68,37 +68,38 @@ def _forgetful(oracle: _Oracle, piece: _Piece) -> Tensor:
 
 
 def _rows(q: Tensor, k: Tensor, v: Tensor, mask: Mask) -> Iterator[list[_Piece]]:
-    """One row of the batch after another: head by head, and blocks of queries within."""
+    """Some rows of the batch after others: head by head, and blocks of queries within."""
     kv_heads = k.shape[1]
-    for row in range(len(q)):
-        one = slice(row, row + 1)
-        q_heads, k_heads, v_heads = (tensor[one].chunk(kv_heads, 1) for tensor in (q, k, v))
+    at_once = max(1, _SCORES * kv_heads // _num_scores(q[:1], k))
+    for start in range(0, len(q), at_once):
+        some = slice(start, start + at_once)
+        q_heads, k_heads, v_heads = (tensor[some].chunk(kv_heads, 1) for tensor in (q, k, v))
         heads = zip(q_heads, k_heads, v_heads, strict=True)
-        yield [piece for head in heads for piece in _blocks(*head, _of_row(mask, row))]
+        yield [piece for head in heads for piece in _blocks(*head, _of_rows(mask, some))]
 
 
-def _blocks(q_1RLh: Tensor, k_11Sh: Tensor, v_11Sh: Tensor, mask: Mask) -> Iterator[_Piece]:
-    size = max(1, _SCORES // (q_1RLh.shape[1] * k_11Sh.shape[2]))
-    if size >= q_1RLh.shape[2] or not isinstance(mask, Full | Causal | CausalCached):
-        yield _Piece(q_1RLh, k_11Sh, v_11Sh, mask)
+def _blocks(q_BRLh: Tensor, k_B1Sh: Tensor, v_B1Sh: Tensor, mask: Mask) -> Iterator[_Piece]:
+    size = max(1, _SCORES // (q_BRLh.shape[:2].numel() * k_B1Sh.shape[2]))
+    if size >= q_BRLh.shape[2] or not isinstance(mask, Full | Causal | CausalCached):
+        yield _Piece(q_BRLh, k_B1Sh, v_B1Sh, mask)
         return
-    for start in range(0, q_1RLh.shape[2], size):
-        yield _block(q_1RLh[:, :, start : start + size], k_11Sh, v_11Sh, mask, start)
+    for start in range(0, q_BRLh.shape[2], size):
+        yield _block(q_BRLh[:, :, start : start + size], k_B1Sh, v_B1Sh, mask, start)
 
 
 def _block(q: Tensor, k: Tensor, v: Tensor, mask: Mask, start: int) -> _Piece:
     """Queries from ``start`` on: behind a cache of as many keys, where the mask is causal."""
     if isinstance(mask, Causal):
         end = start + q.shape[2]
-        before = torch.tensor([start], device=q.device)
+        before = torch.full((len(q),), start, device=q.device)
         return _Piece(q, k[:, :, :end], v[:, :, :end], CausalCached(before))
     if isinstance(mask, CausalCached):
         return _Piece(q, k, v, CausalCached(mask.lengths_B + start))
     return _Piece(q, k, v, mask)
 
 
-def _of_row(mask: Mask, row: int) -> Mask:
-    return CausalCached(mask.lengths_B[row : row + 1]) if isinstance(mask, CausalCached) else mask
+def _of_rows(mask: Mask, some: slice) -> Mask:
+    return CausalCached(mask.lengths_B[some]) if isinstance(mask, CausalCached) else mask
 
 
 def _num_scores(q_BHLh: Tensor, k_BGSh: Tensor) -> int:

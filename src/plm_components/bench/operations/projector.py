@@ -17,8 +17,10 @@ from plm_components.testing.oracles import plain_pooling, pooling_oracle
 ORACLE = "projector/avg_pool_mlp (order=pool_last, pooling=adaptive)"
 # in the order of the inputs behind the tokens
 WEIGHTS = ("linear_1.weight", "linear_1.bias", "linear_2.weight", "linear_2.bias")
-# tiles, rows and columns of windows, widths: one window, wide, tall, widths that do not divide
-_TRIALS = ((1, 1, 1, 8, 16), (2, 3, 5, 24, 40), (3, 7, 2, 130, 257))
+# tiles, rows and columns of windows, widths: one window, wide, tall, widths that do not divide.
+# Sums over fewer than a hundred tokens would be a draw of luck: what pools last adds four times as
+# many for the gradient of W2, and its largest error is up to 3 times that of 30 tokens, 1.3 of 144
+_TRIALS = ((160, 1, 1, 72, 96), (2, 9, 8, 130, 257), (1, 9, 16, 514, 257), (4, 16, 4, 40, 130))
 
 
 def weight_shapes(in_dim: int, out_dim: int) -> dict[str, tuple[int, ...]]:

@@ -16,7 +16,7 @@ from plm_components.bench.report.canvas import (
     room,
     width_of,
 )
-from plm_components.bench.report.standing import Standing
+from plm_components.bench.report.standing import Standing, fault_of
 from plm_components.bench.report.subjects import Panel, own_sizes, shared_sizes, spelt
 from plm_components.bench.report.theme import Theme
 
@@ -29,7 +29,7 @@ _LEGEND = (
     "Green: the fastest, and whom it is not known to beat. Hatched: the oracle. Yellow: precision "
     "“fast”, which may not win. Dark line: half of the rounds.",
     "✓: within twice the plain kernel's error against float64; the figure is the largest error as "
-    "a multiple of the plain kernel's. Brackets: 99 % interval of the median.",
+    "a multiple of the plain kernel's. Brackets: 99 % interval, where there were rounds enough.",
 )
 
 
@@ -105,8 +105,7 @@ def _panel(canvas: Canvas, panel: Panel, left: float, top: float, rights: Sequen
     for row, one in enumerate(panel.standings):
         _figures(canvas, one, _unit(panel), top + _ROW * (row + 0.5), rights)
     for row, record in enumerate(panel.wrong, start=len(panel.standings)):
-        fault = "" if record.verdict is None else str(record.verdict.fault)
-        says = fitted(f"wrong, so no time: {fault}", rights[-1] - left, SMALL)
+        says = fitted(f"wrong, so no time: {fault_of(record)}", rights[-1] - left, SMALL)
         place = top + _ROW * (row + 0.5)
         canvas.text(left + 0.08, place, says, color=canvas.theme.bad, fontsize=SMALL)
 

@@ -7,11 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from plm_components.bench.record import Record
 from plm_components.bench.report.amounts import rate, seconds, share, times
 from plm_components.bench.report.bars import error_text, gain_text
 from plm_components.bench.report.pictures import Picture
-from plm_components.bench.report.standing import Standing
+from plm_components.bench.report.standing import Standing, fault_of
 from plm_components.bench.report.subjects import Panel, Topic, own_sizes, spelt
 
 GENERATOR = "plm bench report"
@@ -100,25 +99,28 @@ def excluded(panels: Sequence[Panel]) -> str:
     wrong: Counter[tuple[str, str]] = Counter()
     refused: Counter[tuple[str, str]] = Counter()
     for panel in panels:
-        wrong.update((one.part, _fault(one)) for one in panel.wrong)
+        wrong.update((one.part, fault_of(one)) for one in panel.wrong)
         refused.update((one.part, str(one.refused)) for one in panel.refused)
     return _list("Wrong, so no time", wrong, "bad") + _list("Did not compete", refused, "soft")
-
-
-def _fault(record: Record) -> str:
-    return "" if record.verdict is None else str(record.verdict.fault)
 
 
 def _glance(panel: Panel, panels: Sequence[Panel]) -> str:
     own = spelt(own_sizes(panel, panels))
     subject = f"{panel.topic.title}: {own}" if own else panel.topic.title
     exact = [one for one in panel.standings if one.is_exact]
+    loose = [one for one in panel.standings[:1] if not one.is_exact]
+    also = f" (precision fast: {_named(loose)}, {seconds(loose[0].median_s)})" if loose else ""
     if not exact:
-        why = "no exact contender" if panel.standings else "nobody got a time"
+        why = f"nobody exact{also}" if loose else "nobody got a time"
         return _row((subject, panel.topic.mode, why, "–", "–", "–", "–"), numbers=3)
-    best, others = exact[0], [one.record.part for one in exact[1:] if one.wins]
-    name = best.record.part + (f" (no slower: {', '.join(others)})" if others else "")
-    return _row((subject, panel.topic.mode, name, *_figures_of(best)), numbers=3)
+    beside = [one for one in exact[1:] if one.wins]
+    ties = f" (no slower: {_named(beside)})" if beside else ""
+    name = f"{exact[0].record.part}{ties}{also}"
+    return _row((subject, panel.topic.mode, name, *_figures_of(exact[0])), numbers=3)
+
+
+def _named(standings: Sequence[Standing]) -> str:
+    return ", ".join(one.record.part for one in standings)
 
 
 def _figures(panel: Panel) -> str:

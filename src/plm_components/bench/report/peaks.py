@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter
 
 from plm_components.bench.report.amounts import rate, share
@@ -38,13 +39,27 @@ class Roof:
 
 
 def roof_of(panels: Sequence[Panel]) -> Roof | None:
-    """The peaks that were measured beside these panels; None where none were."""
-    for panel in reversed(panels):
-        for one in panel.standings:
-            found = one.record.conditions.get("roofline")
-            if found is not None:
-                return Roof(float(found["flops_per_s"]), float(found["bytes_per_s"]))
-    return None
+    """The highest peaks among those that were measured beside these panels; None without any."""
+    records = [one.record for panel in panels for one in panel.standings]
+    probes = [found for one in records if (found := one.conditions.get("roofline"))]
+    if not probes:
+        return None
+    return Roof(*(max(float(one[key]) for one in probes) for key in ("flops_per_s", "bytes_per_s")))
+
+
+def best_of(panel: Panel) -> Standing | None:
+    """Whom a panel puts under the roof: its fastest exact contender, of an operation with a price.
+
+    None where there is none.
+    """
+    return next(
+        (
+            one
+            for one in panel.standings
+            if one.is_exact and one.record.flops > 0 and one.record.bytes > 0
+        ),
+        None,
+    )
 
 
 def draw_peaks(panels: Sequence[Panel], roof: Roof, path: Path, theme: Theme) -> None:
@@ -56,9 +71,9 @@ def draw_peaks(panels: Sequence[Panel], roof: Roof, path: Path, theme: Theme) ->
         path: Where the PNG goes.
         theme: Its colours.
     """
-    points = [(panel, best) for panel in panels if (best := _best(panel)) is not None]
+    points = [(panel, best) for panel in panels if (best := best_of(panel)) is not None]
     texts = [fitted(_subject(panel, panels), _LONGEST, SMALL) for panel, _ in points]
-    reached = [_reached(best, roof) for _, best in points]
+    reached = [_reached(best) for _, best in points]
     height = max(_TOP + _HEIGHT + 0.8, _TOP + _ROW * (2 * len(points) + 1))
     width = _KEY + 0.3 + max(width_of(text, SMALL) for text in [*texts, *reached]) + MARGIN
     canvas = Canvas(max(width, 11.0), height, theme)
@@ -69,17 +84,13 @@ def draw_peaks(panels: Sequence[Panel], roof: Roof, path: Path, theme: Theme) ->
     canvas.save(path)
 
 
-def _best(panel: Panel) -> Standing | None:
-    return next((one for one in panel.standings if one.is_exact and one.record.flops), None)
-
-
 def _title(canvas: Canvas, panel: Panel, roof: Roof) -> None:
     topic, soft = panel.topic, canvas.theme.soft
     title = f"Under the measured roofline, {topic.dtype}"
     canvas.line(0.3, title, fontsize=TITLE, weight="bold")
     where = (
         f"{panel.run.hardware} · {topic.mode} · matrix product {rate(roof.flops_per_s, 'FLOP/s')}, "
-        f"copy {rate(roof.bytes_per_s, 'B/s')}, both measured here"
+        f"copy {rate(roof.bytes_per_s, 'B/s')}: the best that was measured beside these"
     )
     canvas.line(0.56, where, fontsize=SMALL, color=soft)
     says = "Filled: the fastest exact contender. Hollow: the oracle on the same inputs."
@@ -92,33 +103,68 @@ def _subject(panel: Panel, panels: Sequence[Panel]) -> str:
     return ", ".join(filter(None, told))
 
 
-def _plot(canvas: Canvas, points: Sequence[tuple[Panel, Standing]], roof: Roof) -> None:
+@dataclass(frozen=True)
+class Point:
+    """Where a panel stands in the plot.
+
+    Args:
+        intensity: Operations a byte.
+        speed: Operations a second of its fastest.
+        oracle: Of its oracle.
+    """
+
+    intensity: float
+    speed: float
+    oracle: float
+
+
+def _plot(canvas: Canvas, panels: Sequence[tuple[Panel, Standing]], roof: Roof) -> None:
     theme = canvas.theme
+    points = [
+        Point(_intensity(best), _speed(best), _speed(_oracle(panel, best)))
+        for panel, best in panels
+    ]
     axes = canvas.axes(_LEFT, _TOP, _WIDTH, _HEIGHT)
-    intensities = [_intensity(best) for _, best in points]
-    speeds = [_speed(best) for _, best in points]
-    oracles = [_speed(_oracle(panel, best)) for panel, best in points]
     ridge = roof.flops_per_s / roof.bytes_per_s
-    x_ends = (min(*intensities, ridge) / 3, max(*intensities, ridge) * 3)
-    y_ends = (min(*speeds, *oracles, roof.flops_per_s / 20) / 2, max(roof.flops_per_s, *speeds) * 2)
+    across = [ridge, *(point.intensity for point in points)]
+    up = [speed for point in points for speed in (point.speed, point.oracle)]
+    x_ends = (min(across) / 3, max(across) * 3)
+    y_ends = (min(*up, roof.flops_per_s / 20) / 2, max(*up, roof.flops_per_s) * 2)
     axes.set(xscale="log", yscale="log", xlim=x_ends, ylim=y_ends)
     reach = np.array([x_ends[0], ridge, x_ends[1]])
     axes.plot(reach, [roof.at(x) for x in reach], color=theme.ink, linewidth=1.6, zorder=1)
-    shifts = _shifts(_inches(intensities, x_ends, _WIDTH), _inches(speeds, y_ends, _HEIGHT))
-    decades = np.log10(x_ends[1] / x_ends[0]) / _WIDTH
-    for number, (x, y, below, shift) in enumerate(
-        zip(intensities, speeds, oracles, shifts, strict=True), start=1
-    ):
-        aside = x * 10 ** (shift * decades)
-        axes.plot([x, x], [below, y], color=theme.soft, linewidth=0.8, zorder=2)
-        axes.plot([x, aside], [y, y], color=theme.best, linewidth=0.8, zorder=2)
-        axes.plot(x, below, "o", ms=5, mfc=theme.paper, mec=theme.soft, zorder=3)
-        axes.plot(x, y, "o", ms=4, mfc=theme.best, mec=theme.best, zorder=3)
-        axes.plot(aside, y, "o", ms=13, mfc=theme.best, mec=theme.paper, zorder=4)
-        axes.text(
-            aside, y, str(number), ha="center", va="center_baseline", fontsize=SMALL - 1,
-            color=theme.paper, weight="bold", zorder=5,
-        )  # fmt: skip
+    shifts = _shifts(
+        _inches([point.intensity for point in points], x_ends, _WIDTH),
+        _inches([point.speed for point in points], y_ends, _HEIGHT),
+    )
+    inch = (x_ends[1] / x_ends[0]) ** (1 / _WIDTH)
+    for number, (point, shift) in enumerate(zip(points, shifts, strict=True), start=1):
+        _mark(axes, theme, number, point, point.intensity * inch**shift)
+    _scales(axes, theme)
+
+
+def _mark(axes: Axes, theme: Theme, number: int, point: Point, aside: float) -> None:
+    """A point, its oracle below it, and a badge with its number, aside where it would hide one."""
+    x, y = point.intensity, point.speed
+    axes.plot([x, x], [point.oracle, y], color=theme.soft, linewidth=0.8, zorder=2)
+    axes.plot([x, aside], [y, y], color=theme.best, linewidth=0.8, zorder=2)
+    axes.plot(x, point.oracle, "o", ms=5, mfc=theme.paper, mec=theme.soft, zorder=3)
+    axes.plot(x, y, "o", ms=4, mfc=theme.best, mec=theme.best, zorder=3)
+    axes.plot(aside, y, "o", ms=13, mfc=theme.best, mec=theme.paper, zorder=4)
+    axes.text(
+        aside,
+        y,
+        str(number),
+        ha="center",
+        va="center_baseline",
+        fontsize=SMALL - 1,
+        color=theme.paper,
+        weight="bold",
+        zorder=5,
+    )
+
+
+def _scales(axes: Axes, theme: Theme) -> None:
     axes.set_xlabel("operations a byte (FLOP/B)", color=theme.soft, fontsize=SMALL)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.yaxis.set_major_formatter(lambda value, _: rate(value, "FLOP/s"))
@@ -161,9 +207,10 @@ def _entry(canvas: Canvas, number: int, subject: str, reached: str) -> None:
     canvas.text(_KEY + 0.3, top + _ROW * 0.8, reached, fontsize=SMALL, color=theme.soft)
 
 
-def _reached(best: Standing, roof: Roof) -> str:
-    part_of = share(_speed(best) / roof.at(_intensity(best)))
-    return f"{best.record.part}: {rate(_speed(best), 'FLOP/s')}, {part_of} of the roof"
+def _reached(best: Standing) -> str:
+    least = best.roofline_share
+    told = "" if least is None else f", {share(least)} of its roofline"
+    return f"{best.record.part}: {rate(_speed(best), 'FLOP/s')}{told}"
 
 
 def _intensity(one: Standing) -> float:

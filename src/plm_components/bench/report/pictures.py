@@ -11,7 +11,7 @@ from PIL import Image
 from plm_components.bench.report.bars import draw_bars
 from plm_components.bench.report.canvas import DPI
 from plm_components.bench.report.history import draw_history
-from plm_components.bench.report.peaks import draw_peaks, roof_of
+from plm_components.bench.report.peaks import best_of, draw_peaks, roof_of
 from plm_components.bench.report.subjects import Panel, Topic
 from plm_components.bench.report.theme import DARK, LIGHT, Theme
 
@@ -58,7 +58,7 @@ def rooflines(panels: Sequence[Panel], folder: Path) -> list[Picture]:
     kinds: dict[tuple[str, ...], list[Panel]] = {}
     for panel in panels:
         topic = panel.topic
-        if any(one.is_exact and one.record.flops for one in panel.standings):
+        if best_of(panel) is not None:
             kind = (topic.slug, topic.device, topic.mode, topic.dtype)
             kinds.setdefault(kind, []).append(panel)
     return [

@@ -49,9 +49,11 @@ def _machine(runs: Sequence[Run], folder: Path) -> Iterator[str]:
     yield page.at_a_glance(topics)
     for topic, members in topics.items():
         yield page.heading(f"{topic.title} ({topic.mode})", 3)
-        if any(panel.standings or panel.wrong for panel in members):
-            yield page.picture(pictures.bars(members, folder))
-            yield page.figures(members)
+        # where everybody was refused there is nothing to draw
+        shown = [panel for panel in members if panel.standings or panel.wrong]
+        if shown:
+            yield page.picture(pictures.bars(shown, folder))
+            yield page.figures(shown)
         yield page.excluded(members)
     everything = [panel for members in topics.values() for panel in members]
     for roofline in pictures.rooflines(everything, folder):

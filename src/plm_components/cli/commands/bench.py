@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,46 +15,67 @@ from plm_components.errors import UsageError
 if TYPE_CHECKING:
     from plm_components.bench.composition import Benched
 
+# what an option is where nobody says it
+_DEFAULTS: dict[str, Any] = {
+    "input": "1tile",
+    "device": "cpu",
+    "dtype": "bfloat16",
+    "backward": False,
+    "text_tokens": 64,
+    "only": [],
+    "mode": None,
+    "time": 1.0,
+    "whole": False,
+    "ab": None,
+    "budget": "3%",
+    "out": None,
+    "tune": None,
+}
+# which of them mean something to what is made of files
+_OF_FILES = {"report": ("out",), "tune": ("out", "mode")}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's arguments."""
     parser.add_argument(
         "spec",
-        help="name of a shipped spec or path of a YAML file; or the word report, for a page "
-        "drawn from files that --out wrote",
+        help="name of a shipped spec or path of a YAML file; or one of the words report and tune, "
+        "for a page or a table out of files that --out wrote",
     )
     parser.add_argument(
         "overrides",
         nargs="*",
         default=[],
         metavar="KEY=VALUE",
-        help="changes, e.g. projector.pool=4; behind report: the files",
+        help="changes, e.g. projector.pool=4; behind report and tune: the files",
     )
     _add_request(parser)
     _add_measurement(parser)
     parser.add_argument(
-        "--out", metavar="FILE", help="keep every round in this JSON file; of report: the folder"
+        "--out",
+        metavar="FILE",
+        help="keep every round in this JSON file; of report the folder, of tune the table",
     )
     parser.add_argument(
         "--tune", metavar="FILE", help="write the table that attention: auto chooses by"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
+    # a list of its own for each parser
+    parser.set_defaults(**{**_DEFAULTS, "only": []})
 
 
 def _add_request(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--input",
-        default="1tile",
         metavar="WHAT",
         help="1tile (default), 36tiles, 32frames, any number of either; prefill or decode alone",
     )
-    parser.add_argument("--device", default="cpu", help="cpu (default), cuda, …")
-    parser.add_argument("--dtype", default="bfloat16", help="bfloat16 (default), float32, …")
+    parser.add_argument("--device", help="cpu (default), cuda, …")
+    parser.add_argument("--dtype", help="bfloat16 (default), float32, …")
     parser.add_argument("--backward", action="store_true", help="with gradients")
     parser.add_argument(
         "--text-tokens",
         type=int,
-        default=64,
         metavar="N",
         help="positions of the prompt that are no media (default: 64)",
     )
@@ -64,7 +85,6 @@ def _add_measurement(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--only",
         action="append",
-        default=[],
         metavar="KIND|PART",
         help="only this kind, or this part beside the oracle and the spec's (may be repeated)",
     )
@@ -77,7 +97,6 @@ def _add_measurement(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--time",
         type=float,
-        default=1.0,
         metavar="SECONDS",
         help="of timed rounds for each part on each operation (default: 1)",
     )
@@ -92,15 +111,13 @@ def _add_measurement(parser: argparse.ArgumentParser) -> None:
         metavar=("PART", "PART"),
         help="compare the second part with the first; 1 when it is slower",
     )
-    parser.add_argument(
-        "--budget", default="3%", help="of --ab: what it may be slower by (default: 3%%)"
-    )
+    parser.add_argument("--budget", help="of --ab: what it may be slower by (default: 3%%)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Benches; 1 when a part gave a wrong answer, or was slower with ``--ab``."""
-    if args.spec == "report":
-        return _report(args)
+    if args.spec in _OF_FILES:
+        return _from_files(args)
     if args.time <= 0:
         raise UsageError(
             f"No part can be timed for {args.time:g} seconds.",
@@ -111,21 +128,32 @@ def run(args: argparse.Namespace) -> int:
     return _compare(args) if args.ab else _bench(args)
 
 
-def _report(args: argparse.Namespace) -> int:
+def _from_files(args: argparse.Namespace) -> int:
+    """A page, or a table, out of what was measured before."""
+    idle = [name for name in _DEFAULTS if name not in _OF_FILES[args.spec]]
+    _refuse_idle(args, f"plm bench {args.spec}", idle)
     if not args.overrides or not args.out:
         raise UsageError(
-            "A report needs files and a folder.",
-            where="plm bench report",
-            expected="files that plm bench --out wrote, and --out FOLDER",
-            fix="plm bench report measured.json --out page",
+            f"{args.spec} needs files and a place to write to.",
+            where=f"plm bench {args.spec}",
+            expected="files that plm bench --out wrote, and --out",
+            fix=f"plm bench {args.spec} measured.json --out "
+            + ("page" if args.spec == "report" else "table.json"),
         )
-    from plm_components.bench.report import write_report
+    files, out = [Path(name) for name in args.overrides], Path(args.out)
+    if args.spec == "report":
+        from plm_components.bench.report import write_report
 
-    page = write_report([Path(name) for name in args.overrides], Path(args.out))
-    if args.json:
-        print_json({"page": str(page)})
+        out = write_report(files, out)
     else:
-        print(f"drawn: {page}")
+        from plm_components.bench.tuning import tune_files
+
+        mode = args.mode[0] if args.mode else None
+        tune_files(out, files, mode=mode, zoo=offered_zoo(args.plugin))
+    if args.json:
+        print_json({"written": [str(out)]})
+    else:
+        print(f"written: {out}")
     return 0
 
 
@@ -133,6 +161,7 @@ def _bench(args: argparse.Namespace) -> int:
     from plm_components.bench.composition import bench
     from plm_components.cli.bench_tables import benched_to_dict, print_benched
 
+    _refuse_idle(args, "plm bench without --ab", ["budget"])
     zoo = offered_zoo(args.plugin)
     _require_folders(args.out, args.tune)
     with _progress() as tell:
@@ -212,7 +241,7 @@ def _compare(args: argparse.Namespace) -> int:
     from plm_components.bench.budgets import read_budget
     from plm_components.cli.bench_tables import compared_to_dict, print_compared
 
-    _refuse_beside_ab(args)
+    _refuse_idle(args, "plm bench --ab", ["only", "whole", "out", "tune"])
     with _progress() as tell:
         found = compare_parts(
             args.spec,
@@ -232,20 +261,14 @@ def _compare(args: argparse.Namespace) -> int:
     return 1 if slower or any(one.is_wrong for one in found) else 0
 
 
-def _refuse_beside_ab(args: argparse.Namespace) -> None:
+def _refuse_idle(args: argparse.Namespace, where: str, names: Sequence[str]) -> None:
     """No option is ignored."""
-    beside = {
-        "--only": args.only,
-        "--out": args.out,
-        "--tune": args.tune,
-        "--whole": args.whole,
-        "a second --mode": (args.mode or [])[1:],
-    }
-    said = [name for name, value in beside.items() if value]
+    said = [name for name in names if getattr(args, name) != _DEFAULTS[name]]
     if said:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in said)
         raise UsageError(
-            f"{', '.join(said)} means nothing beside --ab.",
-            where="plm bench --ab",
-            expected="a comparison, or a bench of everything",
-            fix=f"leave out --ab, or {said[0]}",
+            f"{options} would mean nothing here.",
+            where=where,
+            expected="options that are obeyed",
+            fix=f"leave out {options}",
         )

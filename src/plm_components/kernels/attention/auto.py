@@ -38,8 +38,8 @@ class AutoAttention:
     powers of two, are the same. Where a measured table is of exactly this hardware, the fastest
     part at its nearest shape is taken, no size further off than a factor of four; elsewhere
     ``sdpa``, then ``eager``, then any other that can. A kernel that no test has run on this
-    hardware is never taken: made of torch's own operators, a row in a table, or, on a processor,
-    one of ours. What is installed here is looked at, and imported only when its turn comes.
+    hardware is never taken. Tested is what such a table has, what is made of torch's own operators,
+    and, on a processor, what is ours. A part is imported only when its turn comes.
 
     A call that nothing can do is refused with what each part lacks. Under ``torch.compile`` the
     choice is made while tracing.

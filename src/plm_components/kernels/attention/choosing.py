@@ -188,7 +188,9 @@ class Chooser:
             return f"not measured on this hardware ({self.machine})"
         if was_near:
             return f"nothing measured near this shape on {self.machine} can be taken"
-        return f"not measured near this shape on {self.machine}"
+        gradients = " with gradients" if request.backward else ""
+        asked = f"{request.mask.__name__} in {str(request.dtype).removeprefix('torch.')}{gradients}"
+        return f"no time of {asked} near this shape on {self.machine}"
 
     def _told_measured(self, source: Source, rows: list[Row], index: int) -> str:
         taken, behind = rows[index], rows[index + 1 : index + 3]

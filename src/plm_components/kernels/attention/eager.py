@@ -31,6 +31,7 @@ class EagerAttention:
         head_dim: Channels of one head.
     """
 
+    compiles: ClassVar[bool] = True
     __plm_kind__: ClassVar[str] = "attention"
 
     support: ClassVar[AttentionSupport] = AttentionSupport(

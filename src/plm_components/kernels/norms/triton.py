@@ -7,16 +7,21 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
-from triton import cdiv, next_power_of_2
 
 from plm_components.errors import UnsupportedError
 from plm_components.kernels.norms.triton_kernels import rms_norm as norm_rows
 from plm_components.kernels.norms.triton_kernels import rms_norm_backward
-from plm_components.kernels.triton_device import launching_on, refuse_elsewhere
+from plm_components.kernels.triton_device import (
+    blocks_of,
+    launching_on,
+    power_of_2,
+    refuse_elsewhere,
+    require_shape,
+)
 
 _ADDRESS, _INSTEAD = "kernels.norms.triton", "kernels=torch of the decoder block"
 # elements a program holds, unless one row is more; programs that share the weight's gradient: the
-# same number on every GPU, so that all give the same bits
+# same number on every GPU, so that the order of the sum is no property of one
 _TILE, _PROGRAMS = 2048, 256
 # of fp32 in the registers of one program
 MAX_DIM = 65_536
@@ -29,9 +34,11 @@ def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
         x ``(..., dim)``, weight ``(dim,)`` -> ``(..., dim)`` contiguous, in the dtype of x.
 
     Raises:
+        ShapeError: shapes that do not belong together.
         UnsupportedError: no CUDA tensors (and no interpreter), or rows longer than ``MAX_DIM``.
     """
     _refuse(x, weight)
+    require_shape(_ADDRESS, "A weight", weight, (x.shape[-1],))
     if torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad):
         normed: Tensor = _RMSNorm.apply(x, weight, eps)
         return normed
@@ -42,12 +49,16 @@ def add_rms_norm(x: Tensor, delta: Tensor, weight: Tensor, eps: float) -> tuple[
     """``sum = x + delta``, rounded as torch would, and the norm of ``sum``.
 
     Shapes:
-        x, delta ``(..., dim)``, weight ``(dim,)`` -> two of ``(..., dim)``, in the dtype of x.
+        x, delta ``(..., dim)``, weight ``(dim,)`` -> two of ``(..., dim)``, in the dtype of
+        ``x + delta``.
 
     Raises:
+        ShapeError: shapes that do not belong together.
         UnsupportedError: no CUDA tensors (and no interpreter), or rows longer than ``MAX_DIM``.
     """
     _refuse(x, delta, weight)
+    require_shape(_ADDRESS, "A weight", weight, (x.shape[-1],))
+    require_shape(_ADDRESS, "What is added", delta, tuple(x.shape))
     if torch.is_grad_enabled() and any(one.requires_grad for one in (x, delta, weight)):
         total, normed = _AddRMSNorm.apply(x, delta, weight, eps)
         return total, normed
@@ -88,23 +99,25 @@ def _forward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     rows = _rows(x)
     added = rows if delta is None else _rows(delta)
-    normed = torch.empty_like(x, memory_format=torch.contiguous_format)
+    dtype = torch.promote_types(x.dtype, added.dtype)
+    normed = torch.empty_like(x, dtype=dtype, memory_format=torch.contiguous_format)
     total = x if delta is None else torch.empty_like(normed)
-    scale_R = rows.new_empty(len(rows), dtype=torch.promote_types(x.dtype, torch.float32))
+    scale_R = rows.new_empty(len(rows), dtype=torch.promote_types(dtype, torch.float32))
     if x.numel():
-        tile = _tile_of(x)
+        tile = _tile_of(normed)
         with launching_on(x):
-            norm_rows[(cdiv(len(rows), tile["ROWS"]),)](
+            norm_rows[(blocks_of(len(rows), tile["ROWS"]),)](
                 rows,
                 added,
-                weight,
+                weight.contiguous(),
                 total,
                 normed,
                 scale_R,
                 *rows.shape,
-                eps,
                 rows.stride(0),
                 added.stride(0),
+                # a constant: an argument would be fp32 in float64, too
+                EPS=eps,
                 ADD=delta is not None,
                 **tile,
             )
@@ -120,14 +133,14 @@ def _backward(
     added = slopes if dsum is None else _rows(dsum)
     dx = torch.empty_like(x, memory_format=torch.contiguous_format)
     tile = _tile_of(x)
-    num_steps = max(1, cdiv(len(rows), tile["ROWS"] * _PROGRAMS))
-    programs = cdiv(len(rows), tile["ROWS"] * num_steps)
+    num_steps = max(1, blocks_of(len(rows), tile["ROWS"] * _PROGRAMS))
+    programs = blocks_of(len(rows), tile["ROWS"] * num_steps)
     partial_PD = scale_R.new_empty(programs if wanted else 0, rows.shape[1])
     if x.numel():
         with launching_on(x):
             rms_norm_backward[(programs,)](
                 rows,
-                weight,
+                weight.contiguous(),
                 scale_R,
                 slopes,
                 added,
@@ -152,7 +165,7 @@ def _rows(x: Tensor) -> Tensor:
 
 
 def _tile_of(x: Tensor) -> dict[str, int]:
-    dim = next_power_of_2(x.shape[-1])
+    dim = power_of_2(x.shape[-1])
     rows = max(1, _TILE // dim)
     warps = min(16, max(4, dim // 512))
     return {"ROWS": rows, "DIM": dim, "BITS": 8 * x.element_size(), "num_warps": warps}

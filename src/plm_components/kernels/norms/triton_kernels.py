@@ -27,9 +27,9 @@ def rms_norm(
     scale_ptr,
     num_rows,
     dim,
-    eps,
     x_stride,
     delta_stride,
+    EPS: tl.constexpr,
     ADD: tl.constexpr,
     ROWS: tl.constexpr,
     DIM: tl.constexpr,
@@ -50,7 +50,7 @@ def rms_norm(
         sum_RD = (x_RD + delta_RD).to(sum_ptr.dtype.element_ty)
         tl.store(sum_ptr + to_RD, sum_RD, mask=inside_RD)
         x_RD = sum_RD.to(wide)
-    scale_R = _inverse_root(tl.sum(x_RD * x_RD, 1) / dim + eps, BITS)
+    scale_R = _inverse_root(tl.sum(x_RD * x_RD, 1) / dim + EPS, BITS)
     tl.store(scale_ptr + row_R, scale_R, mask=inside_R)
     weight_D = tl.load(weight_ptr + channel_D, mask=inside_D, other=0.0).to(wide)
     y_RD = x_RD * scale_R[:, None] * weight_D[None, :]

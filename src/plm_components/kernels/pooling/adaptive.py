@@ -27,6 +27,7 @@ class AdaptivePooling:
         PerceptionLM, arXiv 2504.13180, section 3.
     """
 
+    compiles: ClassVar[bool] = True
     __plm_kind__: ClassVar[str] = "pooling"
 
     def __call__(

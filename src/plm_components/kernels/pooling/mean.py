@@ -27,6 +27,7 @@ class MeanPooling:
         UnsupportedError: the activation is unknown.
     """
 
+    compiles: ClassVar[bool] = True
     __plm_kind__: ClassVar[str] = "pooling"
 
     def __call__(

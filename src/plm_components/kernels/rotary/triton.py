@@ -12,11 +12,16 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
-from triton import cdiv, next_power_of_2
 
 from plm_components.kernels.rotary.heads import heads_of
 from plm_components.kernels.rotary.triton_kernels import move_heads
-from plm_components.kernels.triton_device import launching_on, refuse_elsewhere
+from plm_components.kernels.triton_device import (
+    blocks_of,
+    launching_on,
+    power_of_2,
+    refuse_elsewhere,
+    require_shape,
+)
 
 _ADDRESS, _INSTEAD = "kernels.rotary.triton", "kernels=torch of the decoder block"
 # pairs a program turns, and the most heads among them
@@ -37,9 +42,13 @@ def rotate(q_BHLh: Tensor, k_BGLh: Tensor, rotary: Tables) -> tuple[Tensor, Tens
         Both, contiguous, in the dtype of q.
 
     Raises:
+        ShapeError: shapes that do not belong together.
         UnsupportedError: no CUDA tensors, and no interpreter.
     """
     refuse_elsewhere(_ADDRESS, q_BHLh, k_BGLh, *rotary, instead=_INSTEAD)
+    batch, _, length, head_dim = q_BHLh.shape
+    require_shape(_ADDRESS, "Keys", k_BGLh, (batch, k_BGLh.shape[1], length, head_dim))
+    _require_tables(rotary, (batch, length, 2 * (head_dim // 2)))
     if torch.is_grad_enabled() and (q_BHLh.requires_grad or k_BGLh.requires_grad):
         q, k = _Rotate.apply(q_BHLh, k_BGLh, *rotary)
         return q, k
@@ -61,13 +70,23 @@ def rotate_qkv(
         ``(B, H, L, h), (B, G, L, h), (B, G, L, h)``, contiguous.
 
     Raises:
+        ShapeError: shapes that do not belong together.
         UnsupportedError: no CUDA tensors, and no interpreter.
     """
     refuse_elsewhere(_ADDRESS, qkv_BLF, *rotary, instead=_INSTEAD)
+    head_dim = qkv_BLF.shape[2] // (num_heads + 2 * num_kv_heads)
+    width = (num_heads + 2 * num_kv_heads) * head_dim
+    require_shape(_ADDRESS, "A fused product", qkv_BLF, (*qkv_BLF.shape[:2], width))
+    _require_tables(rotary, (*qkv_BLF.shape[:2], 2 * (head_dim // 2)))
     if torch.is_grad_enabled() and qkv_BLF.requires_grad:
         q, k, v = _RotateQKV.apply(qkv_BLF, *rotary, num_heads, num_kv_heads)
         return q, k, v
     return _turned(heads_of(qkv_BLF, num_heads, num_kv_heads), rotary)  # type: ignore[return-value]
+
+
+def _require_tables(rotary: Tables, shape: tuple[int, ...]) -> None:
+    for table in rotary:
+        require_shape(_ADDRESS, "A rotary table", table, shape)
 
 
 class _Rotate(torch.autograd.Function):
@@ -129,9 +148,9 @@ def _move(
     batch, num_heads, num_positions, head_dim = sources[0].shape
     num_kv_heads = sources[1].shape[1]
     tile = _tile_of(num_positions, num_kv_heads, head_dim)
-    blocks = [cdiv(source.shape[1], tile["HEADS"]) for source in sources]
+    blocks = [blocks_of(source.shape[1], tile["HEADS"]) for source in sources]
     with launching_on(cos_BLh):
-        move_heads[(cdiv(num_positions, tile["POSITIONS"]), sum(blocks), batch)](
+        move_heads[(blocks_of(num_positions, tile["POSITIONS"]), sum(blocks), batch)](
             *moved,
             cos_BLh,
             sin_BLh,
@@ -152,8 +171,8 @@ def _three(heads: Sequence[Tensor]) -> Sequence[Tensor]:
 
 
 def _tile_of(num_positions: int, num_kv_heads: int, head_dim: int) -> dict[str, int]:
-    channels = next_power_of_2(head_dim // 2)
-    heads = min(next_power_of_2(num_kv_heads), _MOST_HEADS)
+    channels = power_of_2(head_dim // 2)
+    heads = min(power_of_2(num_kv_heads), _MOST_HEADS)
     room = max(1, _TILE // (channels * heads))
-    positions = min(next_power_of_2(num_positions), room)
+    positions = min(power_of_2(num_positions), room)
     return {"HALF": head_dim // 2, "CHANNELS": channels, "HEADS": heads, "POSITIONS": positions}

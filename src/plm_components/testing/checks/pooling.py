@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from random import Random
 from typing import Any, NamedTuple
 
 import torch
@@ -30,9 +32,17 @@ class Call(NamedTuple):
         return f"grid {self.grid}, window {self.window}, activation {self.activation}"
 
 
+def _drawn(count: int) -> list[tuple[int, int, int]]:
+    """Grids of any sides that a window tiles, the same at every start."""
+    draw = Random(0)
+    windows = [draw.randint(1, 5) for _ in range(count)]
+    return [(draw.randint(1, 6) * w, draw.randint(1, 6) * w, w) for w in windows]
+
+
+_CHOSEN = [(4, 4, 2), (6, 2, 2), (3, 9, 3), (8, 4, 4), (5, 3, 1), (2, 2, 2)]
 CALLS = tuple(
     Call(Grid(h, w), window, activation)
-    for h, w, window in ((4, 4, 2), (6, 2, 2), (3, 9, 3), (8, 4, 4), (5, 3, 1), (2, 2, 2))
+    for h, w, window in _CHOSEN + _drawn(4)
     for activation in ("none", "gelu")
 )
 
@@ -101,6 +111,17 @@ def shapes_on_meta(subject: Subject) -> None:
         want = (x.shape[0], call.grid.num_tokens // call.window**2, x.shape[2])
         got = tuple(part(x.to("meta"), *call).shape)
         expect(got == want, f"{call}: {got}, not {want}")
+
+
+def runs(subject: Subject) -> Iterator[tuple[str, Callable[..., Tensor], tuple[Tensor]]]:
+    """One call an activation, for who traces it."""
+    part = subject.build()
+    for call, x in list(_inputs(subject))[:4:2]:
+        yield str(call), partial(_with, part, call), (x,)
+
+
+def _with(part: Any, call: Call, tokens_BNC: Tensor) -> Tensor:
+    return part(tokens_BNC, *call)  # type: ignore[no-any-return]
 
 
 def _inputs(subject: Subject) -> Iterator[tuple[Call, Tensor]]:

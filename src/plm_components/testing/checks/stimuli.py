@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from random import Random
 from typing import Any, TypeAlias
 
 import torch
@@ -16,10 +18,18 @@ from plm_components.testing.subject import Subject
 Inputs: TypeAlias = tuple[Tensor, ...]
 
 # square, wide, tall, odd; sides that divide by 2, 3 and 4 among them
-GRIDS = tuple(
-    Grid(h, w)
-    for h, w in ((12, 12), (4, 8), (6, 4), (8, 12), (6, 9), (3, 5), (2, 2), (1, 7), (7, 3))
-)
+_CHOSEN = ((12, 12), (4, 8), (6, 4), (8, 12), (6, 9), (3, 5), (2, 2), (1, 7), (7, 3))
+
+
+def _drawn(count: int) -> Iterator[tuple[int, int]]:
+    """Any sides, often with a common divisor; the same at every start."""
+    draw = Random(0)
+    for _ in range(count):
+        step = draw.choice((1, 2, 3, 4, 6))
+        yield step * draw.randint(1, 16 // step), step * draw.randint(1, 16 // step)
+
+
+GRIDS = tuple(Grid(h, w) for h, w in (*_CHOSEN, *_drawn(8)))
 
 
 def noise(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from random import Random
 from typing import Any
 
 from torch import Tensor
@@ -74,9 +75,12 @@ def layer_option(subject: Subject) -> None:
 
 
 def _sizes(side: int, patch: int) -> list[tuple[int, int]]:
-    """The native size, wide, tall, small, large, and one that no patch divides."""
+    """The native size, wide, tall, small, large, one that no patch divides, and some at random."""
     more, less = side + patch, max(patch, side - patch)
-    return [(side, side), (side, more), (more, side), (less, side), (more, more), (side, side + 1)]
+    chosen = [(side, side), (side, more), (more, side), (less, side), (more, more)]
+    draw, most = Random(0), side // patch + 2
+    drawn = [(patch * draw.randint(1, most), patch * draw.randint(1, most)) for _ in range(3)]
+    return [*chosen, (side, side + 1), *drawn]
 
 
 def _grid(part: Any, height: int, width: int) -> Grid | None:
