@@ -162,6 +162,23 @@ def test_a_kernel_of_another_version_is_passed_over(own: Site, tmp_path: Path) -
     assert "plm_own_parts" not in sys.modules
 
 
+@pytest.mark.parametrize(("inner", "taken"), [("2.8.3", "own"), ("2.9.0", "sdpa")])
+def test_a_kernel_around_another_version_of_another_is_passed_over(
+    site: Site, tmp_path: Path, inner: str, taken: str
+) -> None:
+    site.plugin("plm_inner", "", version=inner)
+    requires = "requires=('plm-inner>=2.8',)"
+    site.plugin("plm_own", registering(f"'attention', 'own', 'plm_own_parts:Own', {requires}"))
+    site.module("plm_own_parts", KERNEL)
+    table = measured(tmp_path, row(version="1.0 with plm-inner 2.8.3"))
+    attention = [*AUTO, f"decoder.block.attention.table={table}"]
+    prefill, _ = check(tiny_spec(), attention, zoo=Zoo.discover()).choices
+
+    assert prefill.part == taken
+    told = "measured in 1.0 with plm-inner 2.8.3, here is 1.0 with plm-inner 2.9.0"
+    assert prefill.passed_over == (() if taken == "own" else (f"attention/own 0.01 ms, {told}",))
+
+
 @pytest.mark.parametrize("how", ["blocked", "quarantined"])
 def test_what_is_put_aside_is_not_offered(
     how: str, site: Site, monkeypatch: pytest.MonkeyPatch

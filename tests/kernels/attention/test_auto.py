@@ -292,6 +292,14 @@ def test_gradients_are_chosen_for_apart(table: Any) -> None:
             "it cannot be built: TypeError: Broken() takes no arguments",
         ),
         (Offered(version="1.1"), "measured in 1.0, here is 1.1"),
+        (
+            Offered(version="1.0 with flash-attn 2.8.3"),
+            "measured in 1.0, here is 1.0 with flash-attn 2.8.3",
+        ),
+        (
+            Offered(version="1.1", status="unavailable", reason="needs flash-attn"),
+            "unavailable: needs flash-attn",
+        ),
         (Offered(distribution="plm-other"), "of plm-quick, which is not here"),
     ],
     ids=lambda value: "" if isinstance(value, str) else type(value).__name__,

@@ -108,7 +108,8 @@ class Chooser:
         if not named:
             return "", None, f"of {shown(row.provider)}, which is not here"
         name, offer = named[0]
-        if not source.is_of(row, offer):
+        # what is not available has no version here to speak of
+        if offer.status == "available" and not source.is_of(row, offer):
             return "", None, f"measured in {shown(row.version)}, here is {offer.version}"
         return name, *self._kernel(offer, request)
 
