@@ -320,7 +320,8 @@ def test_fast_parts_are_taken_where_that_is_said(table: Any) -> None:
     exactly = auto(fast, table=table(ROW, SDPA)).explain(PREFILL)
     choice = auto(fast, table=table(ROW, SDPA), precision="fast").explain(PREFILL)
 
-    assert exactly.reason.endswith("table.json; precision: fast would take plm-quick:quick")
+    told = "; precision: fast would take plm-quick:quick, but it is fast and less exact"
+    assert exactly.reason.endswith(f"table.json{told}")
     assert choice.part == "plm-quick:quick"
     assert "precision" not in str(choice)
 
@@ -330,8 +331,9 @@ def test_fast_gradients_are_taken_where_that_is_said() -> None:
 
     assert str(auto().explain(backward)) == (
         f"plm-components:eager, not measured on this hardware ({here()}): torch's own operators; "
-        "precision: fast would take plm-components:sdpa (passed over: plm-components:sdpa: its "
-        "gradients are fast and less exact, which needs precision: fast)"
+        "precision: fast would take plm-components:sdpa, but its gradients are fast and less exact "
+        "(passed over: plm-components:sdpa: its gradients are fast and less exact, which needs "
+        "precision: fast)"
     )
     assert str(auto(precision="fast").explain(backward)) == (
         f"plm-components:sdpa, not measured on this hardware ({here()}): torch's own operators"
@@ -345,12 +347,13 @@ def test_fast_gradients_that_were_measured_are_told(table: Any) -> None:
     eager = replace(times[1], part="attention/eager", median_s=8e-3)
     fast = Offered(kernel(replace(ANY, gradient_precision="fast")))
     rows, backward = table(*times, eager), replace(PREFILL, backward=True)
-    why = "its gradients are fast and less exact, which needs precision: fast"
+    why = "its gradients are fast and less exact"
+    needs = f"{why}, which needs precision: fast"
 
     assert str(auto(fast, table=rows).explain(backward)) == (
         f"plm-components:eager, fastest that may be taken of 3 measured on {here()} (1 x 4 heads, "
-        f"1,024 queries, 1,024 keys): 8 ms; by {rows}; precision: fast would take plm-quick:quick "
-        f"(passed over: attention/quick 1 ms, {why}; attention/sdpa 2 ms, {why})"
+        f"1,024 queries, 1,024 keys): 8 ms; by {rows}; precision: fast would take plm-quick:quick, "
+        f"but {why} (passed over: attention/quick 1 ms, {needs}; attention/sdpa 2 ms, {needs})"
     )
     assert auto(fast, table=rows, precision="fast").explain(backward).part == "plm-quick:quick"
 

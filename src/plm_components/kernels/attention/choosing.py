@@ -70,10 +70,11 @@ class Chooser:
         kernel, choice = self._chosen(request)
         if self.precision == "fast" or not choice.passed_over:
             return kernel, choice
-        _, fast = replace(self, precision="fast")._chosen(request)
+        fast_kernel, fast = replace(self, precision="fast")._chosen(request)
         if fast.part == choice.part:
             return kernel, choice
-        told = f"{choice.reason}; precision: fast would take {fast.part}"
+        why = _inexactness(fast_kernel.support, request)
+        told = f"{choice.reason}; precision: fast would take {fast.part}, but {why}"
         return kernel, replace(choice, reason=told)
 
     def _chosen(self, request: Request) -> tuple[Any, Choice]:
@@ -166,7 +167,8 @@ class Chooser:
         )
         if lacking:
             return f"it cannot do {', '.join(lacking)}"
-        return "" if self.precision == "fast" else _inexactness(support, request)
+        inexact = "" if self.precision == "fast" else _inexactness(support, request)
+        return f"{inexact}, which needs precision: fast" if inexact else ""
 
     def _proof(self, offer: Offer, support: AttentionSupport, request: Request) -> str | None:
         """Why a kernel can be trusted where it has no time; None where no test has run it."""
@@ -220,9 +222,9 @@ class Chooser:
 def _inexactness(support: AttentionSupport, request: Request) -> str:
     """What ``precision: exact`` has against a kernel; with gradients its output counts as well."""
     if support.precision == "fast":
-        return "it is fast and less exact, which needs precision: fast"
+        return "it is fast and less exact"
     if request.backward and support.gradient_precision == "fast":
-        return "its gradients are fast and less exact, which needs precision: fast"
+        return "its gradients are fast and less exact"
     return ""
 
 
