@@ -83,9 +83,12 @@ def errors(result: Tensor, exact: Tensor) -> Errors:
 def score_rounding(q_BHLh: Tensor, k_BGSh: Tensor) -> float:
     """What rounding the largest fp32 score does to its probability, relatively.
 
-    A score is rounded to the size of its terms, ``|q| |k|``, and so is a sum of exponentials of
-    scores. Every kernel that keeps both in fp32 may pay that; the plain one escapes where softmax
-    is peaked, a flash kernel's backward (``exp(score - logsumexp)``) does not.
+    A score is rounded to the size of its terms, ``|q| |k|``. Every kernel that keeps scores in fp32
+    may pay that; the plain one escapes by luck, most of all where softmax is peaked. Measured over
+    15 seeds of the conformance kit's calls in fp32, beyond twice the plain error and one unit:
+    torch's kernel 0 of 405 times, and 7 where queries are 8 times as large (up to 3.0 times the
+    plain error); two plain matrix products 9 of 315, and 19 (up to 7.2). In bf16 and fp16 never.
+    For outputs only: gradients are held to twice the plain error, or declared fast.
     """
     group = q_BHLh.shape[1] // k_BGSh.shape[1]
     k_BHSh = k_BGSh.double().abs().repeat_interleave(group, 1)
