@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Iterator
 from importlib import import_module
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from plm_components import errors
 from plm_components.assembly.lock import FORMAT
 from plm_components.checkpoints import LOCK_FILE, SPEC_FILE
 from plm_components.cli import main
@@ -41,6 +43,30 @@ def test_no_key_of_a_json_document_has_gone(
     main(command.split())
     keys = set(_keys(json.loads(capsys.readouterr().out)))
     assert [key for key in PUBLIC["json"][command] if key not in keys] == []
+
+
+@pytest.mark.parametrize("module", PUBLIC["building_blocks"])
+def test_no_building_block_has_gone(module: str) -> None:
+    names = PUBLIC["building_blocks"][module]
+    assert [name for name in names if not hasattr(import_module(module), name)] == []
+    assert f"| `{module}` | {', '.join(f'`{name}`' for name in names)} |" in PAGE
+
+
+def test_what_a_new_plugin_leans_on_is_public() -> None:
+    public = {f"{module}:{name}" for module in PUBLIC["names"] for name in PUBLIC["names"][module]}
+    for module, names in PUBLIC["building_blocks"].items():
+        public |= {f"{module}:{name}" for name in names}
+    public |= {f"plm_components.errors:{name}" for name in vars(errors)}
+    public |= {entry.component.target for entry in Zoo.discover().entries()}
+    templates = (_ROOT / "src" / "plm_components" / "scaffold" / "templates").rglob("*.py")
+    taken = {
+        f"{node.module}:{alias.name}"
+        for template in templates
+        for node in ast.walk(ast.parse(template.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("plm_components")
+        for alias in node.names
+    }
+    assert sorted(taken - public) == []
 
 
 def _keys(value: Any, at: str = "") -> Iterator[str]:

@@ -107,6 +107,6 @@ def test_validate_says_what_holds_by_which_contract(
     assert (done.returncode, done.stderr) == (0, "")
     assert re.fullmatch(
         r"part +state +checked by +holds +broken +not asked\n"
-        r"pooling/new_pooling +right +contract 1 +\d+ +0 +0\n",
+        r"pooling/new_pooling +right +contract 1 +\d+ +0 +1\n",
         done.stdout,
     )
