@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from plm_components.bench.record import Mode, Record, Verdict
+from plm_components.bench.record import Record, Verdict
 from plm_components.bench.report.runs import Run
 
 ROUNDS = 40
@@ -54,15 +54,15 @@ def _rounds(part: str, seconds: float, seed: int) -> tuple[float, ...]:
     return tuple((seconds * np.exp(drift + jitter)).tolist())
 
 
-def records(mode: Mode = "cold", slower: float = 1.0, seed: int = 0) -> tuple[Record, ...]:
-    """Seven contenders at two sizes."""
-    return tuple(one for keys in (1024, 4096) for one in _field(keys, mode, slower, seed))
+def records(slower: float = 1.0, seed: int = 0) -> tuple[Record, ...]:
+    """Six contenders at two sizes."""
+    return tuple(one for keys in (1024, 4096) for one in _field(keys, slower, seed))
 
 
-def _field(keys: int, mode: Mode, slower: float, seed: int) -> list[Record]:
+def _field(keys: int, slower: float, seed: int) -> list[Record]:
     size: Mapping[str, int] = {"num_heads": 16, "num_keys": keys}
     unit = keys / 1024 * 1e-5 * slower
-    same: dict[str, Any] = {"sizes": size, "mode": mode, "seed": seed, "flops": 4e6 * keys}
+    same: dict[str, Any] = {"sizes": size, "seed": seed, "flops": 4e6 * keys}
     return [
         record("attention/eager", 8 * unit, **same),
         record("attention/sdpa", 2 * unit, error=0.9, **same),
@@ -75,7 +75,7 @@ def _field(keys: int, mode: Mode, slower: float, seed: int) -> list[Record]:
 
 def run(name: str = "h100", when: str = "2026-11-27T03:00:00", **given: Any) -> Run:
     """A file of them."""
-    mode, slower = given.pop("mode", "cold"), given.pop("slower", 1.0)
+    slower = given.pop("slower", 1.0)
     usual: dict[str, Any] = {
         "name": f"{name}.json",
         "when": when,
@@ -83,6 +83,6 @@ def run(name: str = "h100", when: str = "2026-11-27T03:00:00", **given: Any) -> 
         "hardware": f"NVIDIA {name.upper()}",
         "slug": name,
         "facts": {"torch": "2.11.0", "threads": 16},
-        "records": records(mode, slower, seed=len(when)),
+        "records": records(slower, seed=len(when)),
     }
     return Run(**{**usual, **given})

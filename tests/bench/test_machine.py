@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import os
+import time
 from pathlib import Path
 
 import pytest
 import torch
 
-from plm_components.bench.caches import largest_cache, last_cache_bytes
+from plm_components.bench.caches import last_cache_bytes, last_level
 from plm_components.bench.clock import CudaClock, cpu_clock, spin
 from plm_components.bench.nvml import Gpu, NvmlError, throttling
 from plm_components.bench.operation import Work
@@ -111,13 +112,17 @@ def test_one_of_every_core_comes_before_its_siblings(tmp_path: Path) -> None:
     assert distinct_cores({7, 9}, None, tmp_path) == [7, 9], "nobody tells: all count"
 
 
-def test_the_largest_cache_counts(tmp_path: Path) -> None:
-    for index, size in enumerate(["48K", "2M", "32768K", "?"]):
-        (tmp_path / f"index{index}").mkdir()
-        (tmp_path / f"index{index}" / "size").write_text(f"{size}\n")
+def test_every_last_cache_counts_once(tmp_path: Path) -> None:
+    for cpu in range(4):
+        half = "0-1" if cpu < 2 else "2-3"
+        for level, shared, size in ((1, cpu, "48K"), (2, cpu, "2M"), (3, half, "32768K")):
+            index = tmp_path / f"cpu{cpu}" / "cache" / f"index{level}"
+            index.mkdir(parents=True)
+            for name, value in (("level", level), ("shared_cpu_list", shared), ("size", size)):
+                (index / name).write_text(f"{value}\n")
 
-    assert largest_cache(tmp_path) == 32 << 20
-    assert largest_cache(tmp_path / "index0") == 0
+    assert last_level(tmp_path) == 64 << 20
+    assert last_level(tmp_path / "cpu0") == 0, "nobody tells"
 
 
 def test_the_roofline_bounds_what_a_product_and_a_copy_reach(bench_device) -> None:
@@ -133,7 +138,6 @@ def test_the_roofline_bounds_what_a_product_and_a_copy_reach(bench_device) -> No
     # a little above: this one product may meet a faster moment
     assert 2 * 512**3 / seconds < 1.5 * roofline.flops_per_s
     assert measure_roofline(bench_device, torch.float32) is roofline, "measured once"
-    assert torch.get_float32_matmul_precision() == "highest"
 
 
 def test_the_slower_of_both_bounds_counts() -> None:
@@ -156,3 +160,17 @@ def test_a_spin_is_as_long_as_it_was_asked_to_be() -> None:
     assert seconds == pytest.approx(0.005, rel=0.02)
     assert share == pytest.approx(seconds / 10, rel=0.02)
     assert last_cache_bytes(device) > 2**20
+
+
+def test_a_spin_is_as_long_by_the_clock_on_the_wall() -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("a GPU's stream is kept busy, and this machine has none")
+    device = torch.device("cuda")
+    spin(device, 0.001)
+    torch.cuda.synchronize()
+    clock, before = CudaClock(device), time.perf_counter()
+    start = clock()
+    spin(device, 0.1)
+    seconds = clock() - start
+
+    assert seconds == pytest.approx(time.perf_counter() - before, rel=0.02)

@@ -136,7 +136,7 @@ def test_inputs_written_to_in_a_timed_round_are_noticed(bench_device) -> None:
         def call(x, w):
             calls.append(1)
             out = kernels.plain(x, w)
-            if len(calls) > 20:
+            if len(calls) > 10:
                 x.data.mul_(0.5)
             return out
 
@@ -228,7 +228,7 @@ def test_the_gate_alone_gives_records_without_times(bench_device) -> None:
 
 
 def test_contents_change_under_every_call(bench_device) -> None:
-    rotation = Rotation(kernels.gated(device=bench_device), 0, cold=False)
+    rotation = Rotation(kernels.gated(device=bench_device), 0, "warm")
     pointers, versions, values = set(), set(), []
     for fresh in (False, False, True, False):
         place = rotation.take(fresh=fresh)
@@ -250,10 +250,10 @@ def test_cold_inputs_do_not_fit_the_cache() -> None:
     from plm_components.bench.caches import last_cache_bytes
 
     device = torch.device("cuda")
-    rotation = Rotation(kernels.gated(2048, 2048, device=device), 0, cold=True)
+    rotation = Rotation(kernels.gated(2048, 2048, device=device), 0, "cold")
 
     assert len(rotation.sets) * rotation.set_bytes > 3 * last_cache_bytes(device)
-    small = Rotation(kernels.gated(device=device), 0, cold=True)
+    small = Rotation(kernels.gated(device=device), 0, "cold")
     assert "caches read over before each call" in small.how
 
 

@@ -61,13 +61,15 @@ def test_a_stage_that_was_measured_is_what_was_measured() -> None:
     # four layers of 3 ms
     assert encode.kernels_s == pytest.approx(4 * 3e-3)
     told = list(sentences(found))
-    assert told[:2] == [
+    assert told[:3] == [
         "encode: 50 ms in all (measured), 50.0 % of the time to the first token; 24.0 % of it in "
         "attention/sdpa 4 x 3 ms",
         "  attention/other in vision_encoder.attention saves 16.0 % of it, 8.0 % of the time to "
         "the first token",
+        "  attention/quick in vision_encoder.attention, less precise (fast), saves 20.0 % of it, "
+        "10.0 % of the time to the first token",
     ]
-    assert told[-2:] == [
+    assert told[-3:-1] == [
         "decode: 20 ms a token (measured); 60.0 % of it in attention/sdpa 4 x 3 ms",
         "  attention/other in decoder.block.attention saves 40.0 % of it",
     ]
@@ -80,13 +82,27 @@ def test_a_stage_that_was_not_is_kernels_and_the_rest_at_the_roofline() -> None:
     rest_s = work.rest["encode"].least_s(1e9, 1e9)
     assert encode.total_s == pytest.approx(4 * 3e-3 + rest_s)
     assert not encode.is_measured
-    assert "(an estimate)" in next(sentences(found))
+    heading, first, *_ = sentences(found)
+    assert heading.startswith("Estimates: kernels as measured, everything else at the roofline")
+    assert "(an estimate)" in first
     # the whole projector was not benched, and its kernel was not either
     project = found.stages[1]
     kernel, whole = project.priced
     assert (kernel.use.is_kernel, whole.use.is_kernel) == (True, False)
     least_s = ROOFLINE.least_s(kernel.use.operation.work)
     assert project.total_s == pytest.approx(least_s + work.rest["project"].least_s(1e9, 1e9))
+
+
+def test_a_difference_within_the_spread_is_no_saving() -> None:
+    work = workload("plm-tiny", "decode")
+    attention, _ = work.uses
+    own = record(attention, "attention/sdpa", 1e-3, 2e-3, 3e-3)
+    almost = record(attention, "attention/other", 1.5e-3, 1.5e-3, 1.5e-3)
+    one, _ = price(work, [[own, almost], []], ROOFLINE).of(attention)
+    assert one.best("exact") is None
+    clearly = record(attention, "attention/other", 5e-4, 5e-4, 5e-4)
+    one, _ = price(work, [[own, clearly], []], ROOFLINE).of(attention)
+    assert one.best("exact") is clearly
 
 
 def test_only_one_stage_has_no_time_to_the_first_token() -> None:
@@ -105,7 +121,7 @@ def test_a_part_without_a_time_saves_nothing_and_is_told() -> None:
     found = price(work, [[refused, other], []], ROOFLINE)
     one, stage = found.of(attention)
     assert (one.is_measured, one.saved_s(other), one.saved_s(refused)) == (False, None, None)
-    assert list(sentences(found))[1] == (
+    assert list(sentences(found))[2] == (
         "  attention/sdpa got no time, so attention/decode is taken at the roofline"
     )
     assert found.of(block)[1] is stage

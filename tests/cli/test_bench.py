@@ -114,12 +114,21 @@ def test_wrong_usage_is_told_before_anything_is_measured(plm, words, said) -> No
     assert said in done.err
 
 
-def test_a_report_needs_files_and_a_folder(plm, tmp_path: Path) -> None:
-    done = plm("bench", "report")
+@pytest.mark.parametrize("word", ["report", "tune"])
+def test_what_is_made_of_files_needs_files_and_a_place(plm, word) -> None:
+    done = plm("bench", word)
     assert done.code == 2
-    assert "plm bench report measured.json --out page" in done.err
-    kept = tmp_path / "rounds.json"
-    assert plm(*QUICK, "--only", "pooling", "--out", str(kept)).code == 0
+    assert f"plm bench {word} measured.json --out " in done.err
+
+
+def test_files_become_a_page_and_a_table(plm, tmp_path: Path) -> None:
+    kept, table = tmp_path / "rounds.json", tmp_path / "table.json"
+    words = ("--input", "prefill", "--only", "attention/sdpa", "--out", str(kept))
+    assert plm(*QUICK, *words).code == 0
     done = plm("bench", "report", str(kept), "--out", str(tmp_path / "page"))
-    assert done.code == 0
-    assert (tmp_path / "page" / "index.html").is_file()
+    assert (done.code, (tmp_path / "page" / "index.html").is_file()) == (0, True)
+    # the same twice is one row a part
+    done = plm("bench", "tune", str(kept), str(kept), "--out", str(table))
+    assert (done.code, done.out) == (0, f"written: {table}\n")
+    parts = sorted(row.part for row in read_table(table).rows)
+    assert parts == ["attention/eager", "attention/sdpa"]

@@ -113,3 +113,47 @@ def test_a_part_takes_no_overrides(plm) -> None:
 
     assert outcome.code == 2
     assert outcome.err.startswith("A part takes no overrides.\n")
+
+
+def test_a_shown_spec_says_what_auto_takes_and_stays_a_spec(plm, tmp_path) -> None:
+    outcome = plm("show", "plm-tiny", "decoder.block.attention=auto")
+    head, *chosen = [line for line in outcome.out.splitlines() if line.startswith("#")]
+
+    assert head == "# on cpu in float32; plm check --device … --dtype … says it for others:"
+    assert [line.partition(",")[0] for line in chosen] == ["# decoder.block.attention"] * 2
+    assert ": sdpa, not measured on this hardware (" in chosen[0]
+    (tmp_path / "shown.yaml").write_text(outcome.out)
+    again = plm("show", str(tmp_path / "shown.yaml"))
+    assert yaml.safe_load(again.out) == yaml.safe_load(outcome.out)
+    assert "#" not in plm("show", "plm-tiny").out, "a spec that chooses nothing has no remark"
+
+
+def test_check_says_what_auto_takes_on_the_device_asked_for(plm) -> None:
+    words = ("check", "plm-tiny", "decoder.block.attention=auto", "--device", "mps")
+    outcome = plm(*words, "--dtype", "bfloat16")
+
+    assert outcome.code == 0
+    lines = [line for line in outcome.out.splitlines() if line.startswith("decoder.block.att")]
+    assert lines[-2].startswith("decoder.block.attention, prefill: sdpa, ")
+    assert lines[-1].startswith("decoder.block.attention, decode: sdpa, ")
+    told = json.loads(plm(*words, "--json").out)["choices"]
+    assert [(one["path"], one["stage"], one["part"]) for one in told] == [
+        ("decoder.block.attention", "prefill", "sdpa"),
+        ("decoder.block.attention", "decode", "sdpa"),
+    ]
+
+
+def test_check_knows_no_such_device(plm) -> None:
+    outcome = plm("check", "plm-tiny", "--device", "abacus")
+
+    assert outcome.code == 2
+    assert outcome.err.startswith("There is no device 'abacus'.")
+
+
+def test_what_a_part_chooses_among_is_shown(plm) -> None:
+    assert "  among     every other attention\n" in plm("show", "attention/auto").out
+    told = json.loads(plm("show", "attention/auto", "--json").out)
+
+    assert told["candidates"] == {"candidates": "attention"}
+    assert list(told["options"]) == ["precision", "table"]
+    assert told["slots"] == {}

@@ -12,6 +12,7 @@ import pytest
 
 from plm_components.cli.commands.list import is_untested
 from plm_components.doctor import diagnosis
+from plm_components.doctor.measurements import measurements
 from plm_components.doctor.probes import Probe
 from plm_components.measured import Machine, Row, Table, here, shipped_tables, write_table
 from plm_components.zoo import Zoo, default_zoo
@@ -151,21 +152,20 @@ def doctor(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 @pytest.mark.usefixtures("own")
-def test_the_doctor_names_untested_parts_and_the_tables(
-    monkeypatch: pytest.MonkeyPatch, ships: Callable[..., None]
-) -> None:
-    found = doctor(monkeypatch)
-    assert found["attention/own"].state == "untested"
-    assert found["attention/own"].detail == "no test has run it on this hardware"
-    assert found["measured"].state == "absent"
-    assert "NVIDIA H200" in found["measured"].detail
-    assert "plm bench SPEC --tune FILE" in found["measured"].fix
+def test_the_doctor_names_untested_parts_and_the_tables(ships: Callable[..., None]) -> None:
+    torch = _probe(("torch",), timeout_s=1)["torch"]
+    parts = [one for one in Zoo.discover().entries() if one.provider.distribution == "plm-own"]
+    tables, untested = measurements(parts, torch)
+    assert (untested.topic, untested.state) == ("attention/own", "untested")
+    assert untested.detail == "no test has run it on this hardware"
+    assert (tables.topic, tables.state) == ("measured", "absent")
+    assert "NVIDIA H200" in tables.detail
+    assert "plm bench SPEC --tune FILE" in tables.fix
 
     ships()
-    found = doctor(monkeypatch)
-    assert "attention/own" not in found
-    assert (found["measured"].state, found["measured"].fix) == ("ok", "")
-    assert found["measured"].detail == "attention: auto has times of NVIDIA H200"
+    (tables,) = measurements(parts, torch)
+    assert (tables.state, tables.fix) == ("ok", "")
+    assert tables.detail == "attention: auto has times of NVIDIA H200"
 
 
 @pytest.mark.usefixtures("own")

@@ -49,8 +49,8 @@ def test_an_unknown_command_is_told_the_nearest(plm) -> None:
     assert outcome.err == (
         "Unknown command 'lst'.\n"
         "  where:    plm\n"
-        "  expected: one of: list, show, check, licenses, graft, ask, demo, export, plugins, "
-        "doctor\n"
+        "  expected: one of: list, show, check, licenses, graft, ask, demo, export, bench, "
+        "plugins, doctor\n"
         "  fix:      did you mean list?\n"
     )
 

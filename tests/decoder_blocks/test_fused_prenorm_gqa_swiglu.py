@@ -19,11 +19,11 @@ from kernel_exactness import rounding_of
 from plm_components.contracts import Causal, CausalCached, Documents, Mask
 from plm_components.decoder_blocks.fused_prenorm_gqa_swiglu import FusedPrenormGQASwiGLUBlock
 from plm_components.decoder_blocks.prenorm_gqa_swiglu import PrenormGQASwiGLUBlock
+from plm_components.decoders.llama_cache import LlamaCache
 from plm_components.errors import ContractError, UnsupportedError
 from plm_components.kernels.attention.eager import EagerAttention
 from plm_components.kernels.rotary import HalfSplitRotary, RopeScaling
 from plm_components.testing import conformance
-from plm_components.testing.checks.decoder_block import PlainLayerCache
 from plm_components.testing.oracles import budget_fault
 from plm_components.zoo import default_zoo
 from small_specs import ask, tiny_spec
@@ -52,9 +52,9 @@ def tables(batch: int, length: int, head_dim: int, start: int = 0) -> tuple[Tens
     return HalfSplitRotary(head_dim, 10_000.0, RopeScaling())(positions)
 
 
-def run(part: Any, x: Tensor, mask: Mask | None = None) -> Tensor:
+def run(part: Any, x: Tensor, mask: Mask | None = None, run_by: Any = None) -> Tensor:
     cos, sin = tables(*x.shape[:2], part.head_dim)
-    return part(x, (cos.to(x.device), sin.to(x.device)), mask or Causal())
+    return (run_by or part)(x, (cos.to(x.device), sin.to(x.device)), mask or Causal())
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:
@@ -65,10 +65,12 @@ def joined(part: Any) -> bool:
     return (part.fused["q, k, v"], part.fused["gate, up"]) == ("one product", "one product")
 
 
-def results(part: Any, x: Tensor, mask: Mask | None = None) -> dict[str, Tensor]:
+def results(
+    part: Any, x: Tensor, mask: Mask | None = None, run_by: Any = None
+) -> dict[str, Tensor]:
     """The output, and the gradient of the input and of every parameter."""
     leaf = x.detach().clone().requires_grad_()
-    out = run(part, leaf, mask)
+    out = run(part, leaf, mask, run_by)
     slope = noise(*out.shape, seed=9).bfloat16().to(out)
     names = [name for name, _ in part.named_parameters()]
     found = torch.autograd.grad(out, [leaf, *part.parameters()], slope)
@@ -118,17 +120,16 @@ def test_errors_are_within_twice_the_plain_blocks(kernel_device, kernels, dtype)
 def test_behind_a_cache_as_without(kernel_device, kernels) -> None:
     part = block(kernels=kernels).to(kernel_device)
     x = noise(2, 6, DIM).to(kernel_device)
-    cache = PlainLayerCache([0, 0], 6, KV_HEADS, part.head_dim)
-    cache._kept = cache._kept.to(kernel_device)
+    cache = LlamaCache([(KV_HEADS, part.head_dim)], 2, 6, x.dtype, kernel_device)
     steps = []
     for start, stop in ((0, 4), (4, 5), (5, 6)):
-        cache.lengths_B = torch.full((2,), start, device=kernel_device)
         rotary = tuple(
             table.to(kernel_device) for table in tables(2, stop - start, part.head_dim, start)
         )
         with torch.no_grad():
             mask = CausalCached(cache.lengths_B.clone())
-            steps.append(part(x[:, start:stop], rotary, mask, cache))
+            steps.append(part(x[:, start:stop], rotary, mask, cache.layers[0]))
+        cache.advance(stop - start)
     torch.testing.assert_close(torch.cat(steps, 1), run(part, x).detach(), rtol=1e-5, atol=1e-5)
 
 
@@ -274,23 +275,14 @@ def test_a_weight_changed_before_the_backward_pass_is_an_error() -> None:
         out.sum().backward()
 
 
-def test_under_torch_compile(kernel_device) -> None:
-    part, x = block().to(kernel_device), noise(1, 4, DIM).to(kernel_device)
+# the compiler takes compiled kernels, and there are none in the interpreter
+@pytest.mark.parametrize("kernels", KERNELS if torch.cuda.is_available() else ["auto", "torch"])
+def test_under_torch_compile(kernel_device, kernels) -> None:
+    part, x = block(kernels=kernels).to(kernel_device), noise(1, 4, DIM).to(kernel_device)
     compiled = torch.compile(part, backend="aot_eager", fullgraph=True)
     expected = results(part, x)
-    for (name, found), compiled_name in zip(
-        results_of(compiled, part, x).items(), expected, strict=True
-    ):
-        torch.testing.assert_close(found, expected[compiled_name], rtol=1e-4, atol=1e-5, msg=name)
-
-
-def results_of(compiled: Any, part: Any, x: Tensor) -> dict[str, Tensor]:
-    leaf = x.detach().clone().requires_grad_()
-    cos, sin = tables(*x.shape[:2], part.head_dim)
-    out = compiled(leaf, (cos.to(x.device), sin.to(x.device)), Causal())
-    slope = noise(*out.shape, seed=9).bfloat16().to(out)
-    found = torch.autograd.grad(out, [leaf, *part.parameters()], slope)
-    return {"output": out.detach(), **dict(enumerate(found))}  # type: ignore[dict-item]
+    for name, found in results(part, x, run_by=compiled).items():
+        torch.testing.assert_close(found, expected[name], rtol=1e-4, atol=1e-5, msg=name)
 
 
 def test_on_meta_shapes_are_known() -> None:

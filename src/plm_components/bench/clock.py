@@ -9,6 +9,7 @@ import torch
 
 # about 2 ms
 _CALIBRATION_CYCLES = 4_000_000
+_CALIBRATIONS = 20
 
 
 class CudaStamp:
@@ -76,11 +77,14 @@ def spin(device: torch.device, seconds: float) -> None:
 def _cycles_per_s(device: torch.device) -> float:
     """What ``_sleep`` counts, by the device's own events."""
     with torch.cuda.device(device):
-        _sleep(_CALIBRATION_CYCLES)  # the first one loads the kernel
         clock = CudaClock(device)
-        start = clock()
-        _sleep(_CALIBRATION_CYCLES)
-        return _CALIBRATION_CYCLES / (clock() - start)
+        rates = []
+        # the first ones load the kernel and wake the device
+        for _ in range(_CALIBRATIONS):
+            start = clock()
+            _sleep(_CALIBRATION_CYCLES)
+            rates.append(_CALIBRATION_CYCLES / (clock() - start))
+        return max(rates)
 
 
 def _sleep(cycles: int) -> None:

@@ -94,7 +94,7 @@ def read(path: Path) -> Measurements:
             f"The measurements cannot be read: {reason(error)}.",
             where=str(path),
             expected=f"a JSON file of plm bench, or of pytest-benchmark with {KEY} in extra_info",
-            fix="measure again: plm bench SPEC --json FILE writes such a file",
+            fix="measure again: plm bench SPEC --out FILE writes such a file",
         ) from error
 
 

@@ -121,6 +121,9 @@ class _Desk:
         self._call = call
         self._device = device
         self._inputs = copied(first.content.inputs, call.differentiable)
+        # who does not wait for its inputs finds none
+        for place in self._inputs:
+            place.data.zero_()
         self._cotangents = copied(first.content.cotangents, ())
         self._before: _Answer | None = None
 

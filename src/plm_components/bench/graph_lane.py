@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -71,13 +72,16 @@ class GraphLane:
 def _captured(
     operation: Operation, call: Call, sets: Sequence[InputSet]
 ) -> tuple[torch.cuda.CUDAGraph, list[tuple[Tensor, ...]]]:
-    graph = torch.cuda.CUDAGraph()
+    graph, pool = torch.cuda.CUDAGraph(), torch.cuda.graph_pool_handle()
+    current = torch.cuda.current_stream(operation.device)
     try:
         _rehearse(call, sets[0], operation.device)
-        with torch.cuda.graph(graph):
+        # a capture that fails leaves its own stream the current one
+        with torch.cuda.stream(current), torch.cuda.graph(graph, pool=pool):
             answers = [as_tuple(call(place.inputs, place.cotangents)) for place in sets]
         settle(operation.device)
     except Exception as error:
+        _close(pool, current.device)
         reason = str(error).strip().splitlines() or [""]
         raise UnsupportedError(
             f"The call cannot be captured in a CUDA graph: {type(error).__name__}: {reason[0]}",
@@ -86,6 +90,13 @@ def _captured(
             fix="time it cold or warm",
         ) from error
     return graph, answers
+
+
+def _close(pool: tuple[int, int], device: torch.device) -> None:
+    """Tells the allocator that a capture is over which failed before torch could."""
+    # torch closed it where this raises
+    with suppress(RuntimeError, AttributeError):
+        torch._C._cuda_endAllocateToPool(device.index, pool)
 
 
 def _rehearse(call: Call, place: InputSet, device: torch.device) -> None:

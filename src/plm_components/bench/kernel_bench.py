@@ -202,7 +202,7 @@ class KernelBench:
         if not entrant.may_run or entrant.function is None:
             return blank_record(operation, entrant, mode, None, {"seed": truths.seed})
         roofline = measure_roofline(operation.device, operation.dtype)
-        rotation = Rotation(operation, truths.seed + 1, cold=mode in ("cold", "graph"))
+        rotation = Rotation(operation, truths.seed + 1, mode)
         facts = shared_conditions(rotation, roofline, truths.seed)
         with torch.no_grad(), pinned(operation.device) as pins:
             sky = weather(operation.device)

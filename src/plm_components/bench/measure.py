@@ -118,8 +118,7 @@ class Heat:
         self._mode = mode
         self._roofline = roofline
         self._seed = truths.seed
-        cold = mode in ("cold", "graph")
-        self._rotation = Rotation(self._operation, truths.seed + 1, cold=cold)
+        self._rotation = Rotation(self._operation, truths.seed + 1, mode)
 
     def run(self, entrants: Sequence[Entrant], budget_s: float) -> list[Record]:
         """A record for each, in order."""

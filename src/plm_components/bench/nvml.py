@@ -78,7 +78,10 @@ class Gpu:
         return number.value
 
     def _ask(self, name: str, *arguments: Any) -> None:
-        code = getattr(self._library, name)(*arguments)
+        try:
+            code = getattr(self._library, name)(*arguments)
+        except AttributeError:
+            raise NvmlError(f"this driver has no {name}") from None
         if code:
             raise NvmlError(f"{name} answers {code}")
 

@@ -45,6 +45,9 @@ class Operation:
         backward: Whether the gradients of ``differentiable`` belong to it.
         differentiable: Which inputs have gradients, by position.
         rounding: Inputs to the relative error allowed beside the plain kernel's, or None.
+        gradient_rounding: The same for gradients, where it is another.
+        gradient_stimuli: Under which inputs gradients are held to the truth; under the others they
+            must be finite.
         trials: The same computation at odd sizes and under every mask it has, for the gate alone.
         oracle: The contender that the others are compared with, by its part; None where there is
             none.
@@ -62,6 +65,8 @@ class Operation:
     backward: bool = False
     differentiable: tuple[int, ...] = ()
     rounding: Callable[..., float] | None = None
+    gradient_rounding: Callable[..., float] | None = None
+    gradient_stimuli: tuple[Stimulus, ...] = ("normal", "wide", "large")
     trials: Callable[[], Iterable[Operation]] = field(default=tuple)
     oracle: str | None = None
 

@@ -9,6 +9,7 @@ from statistics import median
 from plm_components.bench.record import Record
 from plm_components.bench.requests import Stage
 from plm_components.bench.roofline import Roofline
+from plm_components.bench.spread import deviation
 from plm_components.bench.use import Use
 from plm_components.bench.workload import Workload
 
@@ -40,12 +41,19 @@ class Priced:
             return None
         return (self.own_s - median(record.rounds_s)) * self.use.times
 
-    @property
-    def best(self) -> Record | None:
-        """The fastest exact part, where it is not the one that the spec names."""
-        timed = [one for one in self.records if one.rounds_s and one.precision == "exact"]
+    def best(self, precision: str) -> Record | None:
+        """The fastest part of a precision, where it is faster than the spec's beyond their spread.
+
+        Args:
+            precision: ``exact`` or ``fast``.
+        """
+        timed = [one for one in self.records if one.rounds_s and one.precision == precision]
         best = min(timed, key=lambda one: median(one.rounds_s), default=None)
-        return None if best is None or best.part == self.use.part else best
+        own = next((one for one in self.records if one.part == self.use.part), None)
+        if best is None or own is None or not self.is_measured:
+            return None
+        spread_s = max(deviation(best.rounds_s), deviation(own.rounds_s))
+        return best if self.own_s - median(best.rounds_s) > spread_s else None
 
 
 @dataclass(frozen=True)
@@ -117,11 +125,16 @@ def price(
 
 
 def sentences(price: Price) -> Iterator[str]:
-    """The price in words: shares of stages, and what the fastest exact part would save."""
+    """The price in words: shares of stages, and what the fastest parts would save."""
+    if not all(stage.is_measured for stage in price.stages):
+        yield (
+            "Estimates: kernels as measured, everything else at the roofline, which is less than "
+            "it takes; measure the whole to know."
+        )
     for stage in price.stages:
         yield _share_told(price, stage)
         for one in stage.priced:
-            yield from _saving_told(price, stage, one)
+            yield from _savings_told(price, stage, one)
 
 
 def _stages(
@@ -165,19 +178,24 @@ def _share_told(price: Price, stage: StagePrice) -> str:
     return text
 
 
-def _saving_told(price: Price, stage: StagePrice, one: Priced) -> Iterator[str]:
+def _savings_told(price: Price, stage: StagePrice, one: Priced) -> Iterator[str]:
     if one.records and not one.is_measured:
         yield f"  {one.use.part} got no time, so {one.use.operation.name} is taken at the roofline"
         return
-    best = one.best
-    saved_s = None if best is None else one.saved_s(best)
-    if best is None or saved_s is None or saved_s <= 0:
-        return
-    text = f"  {best.part} in {one.use.path} saves {100 * saved_s / stage.total_s:.1f} % of it"
-    whole = price.first_token_s
-    if whole is not None and stage.stage != "decode":
-        text += f", {100 * saved_s / whole:.1f} % of the time to the first token"
-    yield text
+    exact, fast = one.best("exact"), one.best("fast")
+    if exact is not None:
+        yield f"  {exact.part} in {one.use.path} saves {_saved(price, stage, one, exact)}"
+    if fast is not None:
+        saved = _saved(price, stage, one, fast)
+        yield f"  {fast.part} in {one.use.path}, less precise (fast), saves {saved}"
+
+
+def _saved(price: Price, stage: StagePrice, one: Priced, record: Record) -> str:
+    saved_s, whole = one.saved_s(record) or 0.0, price.first_token_s
+    text = f"{100 * saved_s / stage.total_s:.1f} % of it"
+    if whole is None or stage.stage == "decode":
+        return text
+    return f"{text}, {100 * saved_s / whole:.1f} % of the time to the first token"
 
 
 def seconds(value: float) -> str:

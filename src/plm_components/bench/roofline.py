@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -61,8 +62,8 @@ def _measured(device: torch.device, dtype: torch.dtype, threads: int) -> Rooflin
 
 
 def _byte_rate(device: torch.device) -> float:
-    # four times the last cache each way, and within the memory of a small machine
-    elements = min(4 * last_cache_bytes(device), 1 << 29) // 4
+    # so much more than the last cache that what stays in it does not count
+    elements = min(8 * last_cache_bytes(device), 1 << 30) // 4
     source = torch.ones(elements, device=device)
     target = torch.empty_like(source)
     copied = 2 * source.nbytes / _best_s(lambda: target.copy_(source), device)
@@ -101,12 +102,17 @@ def _keeps_precision(one: Tensor, other: Tensor) -> bool:
 @contextmanager
 def _matmul_precision(way: str) -> Iterator[None]:
     """On a CPU ``medium`` goes another way through fp32, on some twice as fast; put back after."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision(way)
+    with warnings.catch_warnings():
+        # torch 2.9 to 2.11 would rather have another way to say the same
+        warnings.simplefilter("ignore")
+        before = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision(way)
     try:
         yield
     finally:
-        torch.set_float32_matmul_precision(before)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.set_float32_matmul_precision(before)
 
 
 def _best_s(run: Callable[[], object], device: torch.device) -> float:

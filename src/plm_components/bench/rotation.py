@@ -12,6 +12,7 @@ from plm_components.bench.caches import last_cache_bytes
 from plm_components.bench.call import copied
 from plm_components.bench.memory import identical
 from plm_components.bench.operation import Operation
+from plm_components.bench.record import Mode
 from plm_components.bench.truth import Content, draw
 
 # rotated copies together, as a multiple of the cache they must not fit in
@@ -55,13 +56,14 @@ class Rotation:
     Args:
         operation: Whose inputs.
         seed: Of all contents.
-        cold: As many sets as do not fit the cache together; else one, which the next content is
-            written to just before each call.
+        mode: ``cold`` and ``graph`` have as many sets as do not fit the cache together; others
+            one, which the next content is written to just before each call.
     """
 
-    def __init__(self, operation: Operation, seed: int, *, cold: bool) -> None:
+    def __init__(self, operation: Operation, seed: int, mode: Mode) -> None:
         self._operation = operation
-        self._cold = cold
+        self._mode = mode
+        self._cold = cold = mode in ("cold", "graph")
         self._generator = Generator(operation.device).manual_seed(seed)
         self._pool = [self._drawn() for _ in range(_POOL)]
         self.set_bytes = _nbytes(self._pool[0])
@@ -78,7 +80,11 @@ class Rotation:
         if not self._cold:
             return "other content written to the same place before each call"
         rotated = f"{len(self.sets)} copies of {self.set_bytes / 2**20:.3g} MiB in turn"
-        return f"{rotated}, caches read over before each call" if self._too_small else rotated
+        if not self._too_small:
+            return rotated
+        if self._mode == "graph":
+            return f"{rotated}, which the cache can hold"
+        return f"{rotated}, caches read over before each call"
 
     def take(self, *, fresh: bool) -> InputSet:
         """The next set.

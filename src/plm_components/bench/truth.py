@@ -35,14 +35,18 @@ class Truth:
     Args:
         exact: In float64.
         plain: Of the plain kernel, in the dtypes that are promised.
-        rounding: Relative error that is allowed beside the plain kernel's.
+        roundings: Relative error that is allowed beside the plain kernel's, of each.
         num_outputs: How many of them are outputs.
+        is_extreme: Whether the inputs are the large ones.
+        are_gradients_held: Whether gradients are compared; they must be finite in any case.
     """
 
     exact: tuple[Tensor, ...]
     plain: tuple[Tensor, ...]
-    rounding: float
+    roundings: tuple[float, ...]
     num_outputs: int
+    is_extreme: bool
+    are_gradients_held: bool
 
 
 @dataclass(frozen=True)
@@ -69,8 +73,13 @@ def draw(operation: Operation, generator: Generator, stimulus: Stimulus) -> Cont
     return Content(inputs, tuple(_cotangent(output, generator) for output in outputs))
 
 
-def answers(operation: Operation, content: Content) -> Truth:
+def answers(operation: Operation, content: Content, stimulus: Stimulus) -> Truth:
     """What the content should give.
+
+    Args:
+        operation: What is computed.
+        content: On what.
+        stimulus: What kind of inputs they are.
 
     Raises:
         ContractError: the plain kernel's own answer is not finite: the operation is at fault.
@@ -86,9 +95,11 @@ def answers(operation: Operation, content: Content) -> Truth:
                 expected="inputs, truth and a plain kernel that stay finite",
                 fix=f"draw smaller inputs in {operation.dtype}",
             )
-    rounding = 0.0 if operation.rounding is None else operation.rounding(*content.inputs)
     num_gradients = len(operation.differentiable) if operation.backward else 0
-    return Truth(exact, plain, rounding, len(exact) - num_gradients)
+    num_outputs = len(exact) - num_gradients
+    roundings = _roundings(operation, content.inputs, num_outputs, num_gradients)
+    held = stimulus in operation.gradient_stimuli
+    return Truth(exact, plain, roundings, num_outputs, stimulus == "large", held)
 
 
 class Truths:
@@ -116,7 +127,17 @@ class Truths:
         generator = Generator(trial.device).manual_seed(self.seed + (place << 32))
         for stimulus in get_args(Stimulus):
             content = draw(trial, generator, stimulus)
-            yield Case(stimulus, content, answers(trial, content))
+            yield Case(stimulus, content, answers(trial, content, stimulus))
+
+
+def _roundings(
+    operation: Operation, inputs: Sequence[Tensor], num_outputs: int, num_gradients: int
+) -> tuple[float, ...]:
+    forward = operation.rounding
+    backward = operation.gradient_rounding or forward
+    outputs = 0.0 if forward is None else forward(*inputs)
+    gradients = 0.0 if backward is None or not num_gradients else backward(*inputs)
+    return (outputs,) * num_outputs + (gradients,) * num_gradients
 
 
 def _asked(operation: Operation, function: Function, content: Content) -> tuple[Tensor, ...]:

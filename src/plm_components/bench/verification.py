@@ -54,6 +54,6 @@ def verified(operation: Operation, call: Call, kept: Kept | None, precision: str
         return "no timed round was kept to be verified"
     if not kept.untouched:
         return "an input was written to in a timed round"
-    truth = answers(operation, kept.content)
+    truth = answers(operation, kept.content, "normal")
     found = judgement(kept.answer, truth, call.names(truth.num_outputs), precision)
     return f"in a timed round: {found.fault}" if found.fault else None

@@ -34,30 +34,37 @@ class GpuWeather:
 
     def __init__(self, chip: Gpu) -> None:
         self._chip = chip
+        self._most_mhz = chip.most_mhz
         self._clocks: list[int] = []
         self._throttled: dict[str, int] = {}
         self._celsius: list[int] = []
         self._last = 0.0
+        self._failure = "nobody looked"
 
     def look(self) -> None:
         """Notes clock, temperature and reasons."""
         if perf_counter() - self._last < _EVERY_S:
             return
-        self._clocks.append(self._chip.clock_mhz)
-        self._celsius.append(self._chip.celsius)
-        for reason in self._chip.throttled_by:
+        try:
+            seen = self._chip.clock_mhz, self._chip.celsius, self._chip.throttled_by
+        except NvmlError as error:
+            self._failure = str(error)
+            return
+        self._clocks.append(seen[0])
+        self._celsius.append(seen[1])
+        for reason in seen[2]:
             self._throttled[reason] = self._throttled.get(reason, 0) + 1
         self._last = perf_counter()
 
     def told(self) -> dict[str, Any]:
         """Range of the clock, how hot it was, and in which share of looks it was held down."""
         if not self._clocks:
-            return {"clocks": "unknown: nobody looked"}
+            return {"clocks": f"unknown: {self._failure}"}
         looks = len(self._clocks)
         return {
             "clocks": {
                 "sm_mhz": [min(self._clocks), max(self._clocks)],
-                "sm_most_mhz": self._chip.most_mhz,
+                "sm_most_mhz": self._most_mhz,
                 "celsius": [min(self._celsius), max(self._celsius)],
                 "looks": looks,
             },

@@ -26,6 +26,9 @@ class AttentionSupport:
         backward: Device types on which gradients flow.
         head_dims: Head sizes it takes, or None for any.
         precision: ``"exact"`` within twice the eager kernel's error, else ``"fast"``.
+        gradient_precision: The same of its gradients. A fused backward is ``"fast"``: it makes the
+            probabilities again from scores and their logarithmic sum, multiplies them in the
+            dtype of its inputs, and takes row sums from an output that is rounded already.
         portable: Whether it is made of torch's own operators alone, so that it is right wherever
             torch is; a kernel of its own is right where a test has run it.
     """
@@ -37,6 +40,7 @@ class AttentionSupport:
     backward: frozenset[str]
     head_dims: frozenset[int] | None = None
     precision: Literal["exact", "fast"] = "exact"
+    gradient_precision: Literal["exact", "fast"] = "exact"
     portable: bool = False
 
 

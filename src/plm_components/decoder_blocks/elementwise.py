@@ -40,15 +40,23 @@ class Elementwise:
 TORCH = Elementwise("torch", norms.rms_norm, norms.add_rms_norm, rotary.rotate_qkv, swiglu.swiglu)
 
 
+_LOADED: dict[str, Elementwise] = {}
+
+
 def elementwise(kernels: Kernels, device: torch.device) -> Elementwise:
     """The operators for tensors of a device.
 
     Args:
-        kernels: ``auto`` is Triton's on CUDA where triton is installed, and torch's elsewhere.
+        kernels: ``auto`` is Triton's on CUDA where triton is installed, and torch's elsewhere; and
+            under ``torch.compile``, which fuses torch's by itself and cannot look into ours.
         device: Of the tensors. On meta only shapes are asked, which torch's operators know.
     """
-    wanted = kernels == "triton" or (kernels == "auto" and device.type == "cuda" and has_triton())
-    return _triton() if wanted and device.type != "meta" else TORCH
+    if device.type == "meta" or kernels == "torch":
+        return TORCH
+    if kernels == "triton":
+        return _triton()
+    eager_on_cuda = device.type == "cuda" and not torch.compiler.is_compiling()
+    return _triton() if eager_on_cuda and has_triton() else TORCH
 
 
 def require_triton(address: str) -> None:
@@ -75,16 +83,18 @@ def has_triton() -> bool:
     return find_spec("triton") is not None
 
 
-@cache
 def _triton() -> Elementwise:
-    from plm_components.kernels.norms import triton as norm_kernels
-    from plm_components.kernels.rotary import triton as rotary_kernels
-    from plm_components.kernels.swiglu import triton as swiglu_kernels
+    # a dict, not functools.cache, which torch.compile warns of
+    if not _LOADED:
+        from plm_components.kernels.norms import triton as norm_kernels
+        from plm_components.kernels.rotary import triton as rotary_kernels
+        from plm_components.kernels.swiglu import triton as swiglu_kernels
 
-    return Elementwise(
-        "triton",
-        norm_kernels.rms_norm,
-        norm_kernels.add_rms_norm,
-        rotary_kernels.rotate_qkv,
-        swiglu_kernels.swiglu,
-    )
+        _LOADED["triton"] = Elementwise(
+            "triton",
+            norm_kernels.rms_norm,
+            norm_kernels.add_rms_norm,
+            rotary_kernels.rotate_qkv,
+            swiglu_kernels.swiglu,
+        )
+    return _LOADED["triton"]

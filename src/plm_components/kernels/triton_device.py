@@ -10,6 +10,19 @@ from torch import Tensor
 
 from plm_components.errors import UnsupportedError
 
+# plain integers: triton.cdiv and triton.next_power_of_2 cannot be traced by torch.compile
+
+
+def blocks_of(size: int, block: int) -> int:
+    """How many blocks cover a size."""
+    return -(-size // block)
+
+
+def power_of_2(size: int) -> int:
+    """The least power of 2 that is no less than a positive size."""
+    return 1 << (size - 1).bit_length()
+
+
 FLOATS = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 
 

@@ -31,7 +31,7 @@ from plm_components.errors import (
 )
 from plm_components.kernels.attention.auto import AutoAttention
 from plm_components.kernels.attention.hardware import machine_of
-from plm_components.measured import Machine, Row, Table, write_table
+from plm_components.measured import Machine, Row, Table, devices_here, write_table
 from plm_components.spec import offers_of
 from plm_components.zoo import Zoo
 from plm_components.zoo.registry import default_zoo
@@ -484,3 +484,48 @@ def test_the_table_travels_with_a_saved_variant() -> None:
 
 def test_an_empty_zoo_offers_nothing() -> None:
     assert offers_of(Zoo(), "attention") == {}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_on_the_device_at_hand_it_computes_what_the_part_computes(
+    kernel_device: str, dtype: torch.dtype
+) -> None:
+    chosen, part = auto(), default_zoo().get("attention", "sdpa").load()(4, 2, 16)
+    for mask, rows in ((Causal(), 9), (Full(), 5), (CausalCached(torch.tensor([3, 6])), 1)):
+        q, k, v = inputs(9, device=kernel_device, dtype=dtype)
+        got = chosen(q[:, :, :rows], k, v, mask)
+        assert torch.equal(got, part(q[:, :, :rows], k, v, mask))
+
+    assert {choice.part for choice in chosen.choices.values()} == {"plm-components:sdpa"}
+
+
+def test_a_table_of_the_device_at_hand_counts_there(kernel_device: str, table: Any) -> None:
+    machine = machine_of(torch.device(kernel_device))
+    assert machine is not None
+    chosen = auto(Offered(), table=table(ROW, machine=machine))
+    q, k, v = (tensor[:1] for tensor in inputs(1000, device=kernel_device))
+
+    assert bool((chosen(q, k, v, Causal()) == 7).all())
+    (choice,) = chosen.choices.values()
+    assert choice.reason.startswith(f"fastest of 1 measured on {machine} (")
+    # where the driver's list can be read, it writes the name as torch does
+    listed = {name for device, name in devices_here() if device == machine.device}
+    assert not listed or machine.name in listed
+
+
+def test_every_candidate_can_be_looked_at_on_the_device_at_hand(
+    kernel_device: str, table: Any
+) -> None:
+    names = [name.partition(":")[2] for name in candidates()]
+    machine = machine_of(torch.device(kernel_device))
+    rows = [replace(SDPA, part=f"attention/{name}", dtype="bfloat16") for name in names]
+    chosen = auto(table=table(*rows, machine=machine))
+    q, k, v = (one[:1] for one in inputs(1024, device=kernel_device, dtype=torch.bfloat16))
+    got = chosen(q, k, v, Causal())
+    exact = auto()(q.double(), k.double(), v.double(), Causal())
+
+    # equal times: the first by name that is exact and able, and those before it are told
+    (choice,) = chosen.choices.values()
+    assert choice.part == "plm-components:eager"
+    assert [told.partition(" ")[0] for told in choice.passed_over] == ["attention/blocked_causal"]
+    torch.testing.assert_close(got.double(), exact, atol=2e-2, rtol=2e-2)

@@ -36,6 +36,8 @@ def test_refuses_float64() -> None:
 
 
 def test_new_lengths_and_prefixes_compile_nothing_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    # imports torch's compiler without the warnings that it makes then
+    flex._compiled()
     counted = torch._dynamo.testing.CompileCounterWithBackend("eager")
     compiled = torch.compile(flex._FLEX, fullgraph=True, backend=counted)
     monkeypatch.setattr(flex, "_compiled", lambda: compiled)

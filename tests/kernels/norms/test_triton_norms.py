@@ -58,6 +58,21 @@ def test_rows_of_every_size(kernel_device) -> None:
     torch.testing.assert_close(found.double(), exact, rtol=1e-6, atol=1e-12)
 
 
+@pytest.mark.parametrize("dtypes", [(torch.float32, torch.float16), (torch.float16, torch.float32)])
+def test_dtypes_are_promoted_as_in_torch(kernel_device, dtypes) -> None:
+    # a residual in fp32 beside products in half precision, as under autocast
+    x, delta = (
+        wide(3, 8, dtype=dtype, device=kernel_device, seed=seed).requires_grad_()
+        for seed, dtype in enumerate(dtypes)
+    )
+    weight = torch.ones(8, device=kernel_device)
+    for found, expected in zip(added(x, delta, weight), plain_added(x, delta, weight), strict=True):
+        assert found.dtype == expected.dtype
+        torch.testing.assert_close(found, expected)
+    slopes = torch.autograd.grad(added(x, delta, weight)[1].square().sum(), [x, delta])
+    assert tuple(slope.dtype for slope in slopes) == dtypes
+
+
 def test_float64_is_computed_in_float64(kernel_device) -> None:
     x, delta = (
         wide(2, 7, dtype=torch.float64, device=kernel_device, seed=seed).requires_grad_()

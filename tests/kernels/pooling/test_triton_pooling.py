@@ -198,6 +198,19 @@ TritonPooling()(torch.zeros(1, 4, 2), Grid(2, 2), 2)
     )
 
 
+@pytest.mark.skipif(
+    not torch.cuda.is_available(), reason="torch.compile takes compiled kernels, none interpreted"
+)
+def test_under_torch_compile(kernel_device) -> None:
+    tokens = wide(2, 24, 16, dtype=torch.bfloat16, device=kernel_device).requires_grad_()
+    kernel, _ = call(Grid(4, 6), 2, "gelu")
+    compiled = torch.compile(kernel, fullgraph=True)
+    slope = torch.randn(2, 6, 16, generator=torch.Generator().manual_seed(0)).to(tokens)
+    assert torch.equal(compiled(tokens), kernel(tokens))
+    (found,) = torch.autograd.grad(compiled(tokens), tokens, slope)
+    assert torch.equal(found, torch.autograd.grad(kernel(tokens), tokens, slope)[0])
+
+
 def test_the_kit_passes() -> None:
     # the kit's tensors are on the CPU: only the interpreter can be asked
     if not torch.cuda.is_available():

@@ -35,9 +35,9 @@ def test_gates_of_every_size(kernel_device) -> None:
     gate = torch.cat([sizes, -sizes]).to(kernel_device)
     found = swiglu(torch.stack([gate, torch.ones_like(gate)], dim=-1)).flatten()
     exact = silu(gate.double())
-    # relatively, as long as fp32 has the numbers
+    # relatively, as long as fp32 has the numbers; an exponent of 95 has an error of its own
     seen = exact.abs() > 1e-30
-    assert ((found - exact).abs() / exact.abs())[seen].max() < 5e-6
+    assert ((found - exact).abs() / exact.abs())[seen].max() < 1e-5
     torch.testing.assert_close(found.double(), exact, rtol=1e-5, atol=1e-30)
 
 

@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 from plm_components.bench.operation import Operation, Stimulus, Work
 from plm_components.bench.operations.attention_truth import (
     exact_attention,
+    gradient_rounding,
     plain_attention_in_pieces,
     rounding_in_pieces,
 )
@@ -133,6 +134,10 @@ def attention(
         backward=backward,
         differentiable=(0, 1, 2),
         rounding=rounding_in_pieces,
+        gradient_rounding=gradient_rounding,
+        # softmax of scores in the hundreds is one or zero, and its gradient vanishes; what it is
+        # made from, the output as rounded, does not
+        gradient_stimuli=("normal", "wide"),
         trials=trials,
         oracle=ORACLE,
     )

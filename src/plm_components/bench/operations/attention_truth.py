@@ -43,6 +43,18 @@ def rounding_in_pieces(q_BHLh: Tensor, k_BGSh: Tensor, v_BGSh: Tensor) -> float:
         return max(score_rounding(piece.q, piece.k) for row in rows for piece in row)
 
 
+def gradient_rounding(q_BHLh: Tensor, k_BGSh: Tensor, v_BGSh: Tensor) -> float:
+    """What a backward may lose beside: it multiplies in the dtype of its inputs.
+
+    Matrix units take probabilities, their gradients and the output, from which the row sums of
+    both are made, as rounded to the tested dtype: half a unit each. Where heads share keys and
+    values and these were expanded, every further head of a group is added with another half.
+    """
+    group = q_BHLh.shape[1] // k_BGSh.shape[1]
+    halves = 3 + (group - 1)
+    return rounding_in_pieces(q_BHLh, k_BGSh, v_BGSh) + halves / 2 * torch.finfo(q_BHLh.dtype).eps
+
+
 def _assembled(oracle: _Oracle, q: Tensor, k: Tensor, v: Tensor, mask: Mask) -> Tensor:
     if _num_scores(q, k) <= _SCORES:
         return oracle(q, k, v, mask)

@@ -16,7 +16,7 @@ from plm_components.testing.oracles import plain_pooling, pooling_oracle
 ORACLE = "pooling/adaptive"
 Activation = Literal["none", "gelu"]
 # tiles, rows and columns of windows, channels: one window, wide, tall, odd, no power of two
-_TRIALS = ((1, 1, 1, 1), (2, 3, 5, 24), (3, 7, 2, 130), (1, 1, 9, 257))
+_TRIALS = ((1, 1, 1, 130), (2, 3, 5, 24), (3, 7, 2, 72), (1, 1, 9, 257))
 
 
 def pooling(

@@ -35,7 +35,7 @@ def write_report(files: Sequence[str | Path], out_dir: str | Path) -> Path:
             "There is nothing to report.",
             where="bench.write_report",
             expected="one file of measurements or more",
-            fix="plm bench SPEC --json FILE writes one",
+            fix="plm bench SPEC --out FILE writes one",
         )
     runs = [read_run(Path(file)) for file in files]
     try:

@@ -16,7 +16,7 @@ from plm_components.bench.report.canvas import (
     room,
     width_of,
 )
-from plm_components.bench.report.standing import Standing
+from plm_components.bench.report.standing import Standing, fault_of
 from plm_components.bench.report.subjects import Panel, own_sizes, shared_sizes, spelt
 from plm_components.bench.report.theme import Theme
 
@@ -105,8 +105,7 @@ def _panel(canvas: Canvas, panel: Panel, left: float, top: float, rights: Sequen
     for row, one in enumerate(panel.standings):
         _figures(canvas, one, _unit(panel), top + _ROW * (row + 0.5), rights)
     for row, record in enumerate(panel.wrong, start=len(panel.standings)):
-        fault = "" if record.verdict is None else str(record.verdict.fault)
-        says = fitted(f"wrong, so no time: {fault}", rights[-1] - left, SMALL)
+        says = fitted(f"wrong, so no time: {fault_of(record)}", rights[-1] - left, SMALL)
         place = top + _ROW * (row + 0.5)
         canvas.text(left + 0.08, place, says, color=canvas.theme.bad, fontsize=SMALL)
 

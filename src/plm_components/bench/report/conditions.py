@@ -8,8 +8,8 @@ from typing import Any
 
 from plm_components.bench.record import Record
 
-# drawn, not told
-_DRAWN = "roofline"
+# drawn; and of no interest to a reader
+_UNTOLD = ("roofline", "seed")
 
 
 def conditions(records: Iterable[Record]) -> dict[str, str]:
@@ -23,9 +23,10 @@ def conditions(records: Iterable[Record]) -> dict[str, str]:
 
 def _flat(conditions: Mapping[str, Any], before: str = "") -> Iterable[tuple[str, Any]]:
     for name, value in conditions.items():
+        if name in _UNTOLD:
+            continue
         if isinstance(value, Mapping):
-            if name != _DRAWN:
-                yield from _flat(value, f"{before}{name} ")
+            yield from _flat(value, f"{before}{name} ")
         else:
             yield f"{before}{name}", tuple(value) if isinstance(value, list) else value
 

@@ -7,11 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from plm_components.bench.record import Record
 from plm_components.bench.report.amounts import rate, seconds, share, times
 from plm_components.bench.report.bars import error_text, gain_text
 from plm_components.bench.report.pictures import Picture
-from plm_components.bench.report.standing import Standing
+from plm_components.bench.report.standing import Standing, fault_of
 from plm_components.bench.report.subjects import Panel, Topic, own_sizes, spelt
 
 GENERATOR = "plm bench report"
@@ -100,13 +99,9 @@ def excluded(panels: Sequence[Panel]) -> str:
     wrong: Counter[tuple[str, str]] = Counter()
     refused: Counter[tuple[str, str]] = Counter()
     for panel in panels:
-        wrong.update((one.part, _fault(one)) for one in panel.wrong)
+        wrong.update((one.part, fault_of(one)) for one in panel.wrong)
         refused.update((one.part, str(one.refused)) for one in panel.refused)
     return _list("Wrong, so no time", wrong, "bad") + _list("Did not compete", refused, "soft")
-
-
-def _fault(record: Record) -> str:
-    return "" if record.verdict is None else str(record.verdict.fault)
 
 
 def _glance(panel: Panel, panels: Sequence[Panel]) -> str:

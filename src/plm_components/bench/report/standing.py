@@ -21,7 +21,7 @@ class Standing:
         median_s: Seconds.
         quartiles_s: Between which half of its rounds lie.
         gain: The oracle's time over its own, between the ends of a 99 % interval (equal ones
-            where the rounds do not pair); None where there is no oracle.
+            where too few rounds pair); None where there is no oracle.
         wins: Whether it is exact and no other exact one is known to be faster.
     """
 
@@ -73,7 +73,10 @@ def _keeps_up(record: Record, fastest: Record | None) -> bool:
     """Whether it is the fastest exact one, or one that this is not known to beat."""
     if fastest is None or record.precision != "exact":
         return False
-    return _ratio(record, fastest).low <= 1
+    if _pairs(record, fastest):
+        return _ratio(record, fastest).low <= 1
+    # too few blocks for an interval: beaten is whose best round is behind the other's worst
+    return min(record.rounds_s) <= max(fastest.rounds_s)
 
 
 def _median_s(record: Record) -> float:
@@ -85,10 +88,24 @@ def _quartiles_s(record: Record) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def _pairs(record: Record, other: Record) -> bool:
+    """Whether both ran in the same blocks, and in enough of them for an interval."""
+    count = len(record.rounds_s)
+    return count == len(other.rounds_s) and count // 2 >= least_blocks(ALPHA)
+
+
 def _ratio(slower: Record, faster: Record) -> Interval:
     """Times of one over times of another, block by block where they ran in the same ones."""
-    count = len(slower.rounds_s)
-    if count == len(faster.rounds_s) and count // 2 >= least_blocks(ALPHA):
+    if _pairs(slower, faster):
         return ratio_interval(slower.rounds_s, faster.rounds_s, ALPHA)
     ratio = _median_s(slower) / _median_s(faster)
     return Interval(ratio, ratio, ratio)
+
+
+def fault_of(record: Record) -> str:
+    """What is wrong with it, without its name and sizes, which stand beside it."""
+    fault = "" if record.verdict is None else str(record.verdict.fault)
+    where, closed, what = fault.partition("): ")
+    if not closed or not where.startswith(record.operation):
+        return fault
+    return f"at another size: {what}" if "(trial)" in where else what

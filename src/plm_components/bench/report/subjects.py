@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from plm_components.bench.record import Mode, Record
 from plm_components.bench.report.runs import Run
@@ -49,11 +50,11 @@ class Topic:
 
 @dataclass(frozen=True)
 class Panel:
-    """One topic at one size, in one run.
+    """One topic at one size, measured in one go: rounds of all of it were interleaved.
 
     Args:
         topic: What it is about.
-        sizes: Of the operation.
+        sizes: Of the operation; the second time that a run measured the same it says so.
         run: Where all of it was measured.
         standings: Who got a time, fastest first.
         wrong: Who competed and was wrong: no time.
@@ -123,10 +124,18 @@ def spelt(sizes: Sizes) -> str:
 
 
 def _sorted_out(run: Run) -> Mapping[tuple[Topic, Sizes], list[Record]]:
-    subjects: dict[tuple[Topic, Sizes], list[Record]] = {}
+    goes: dict[tuple[Topic, Sizes, Any], list[Record]] = {}
     for one in run.records:
         topic = Topic(run.slug, one.device, one.mode, one.operation, one.backward, one.dtype)
-        subjects.setdefault((topic, tuple(one.sizes.items())), []).append(one)
+        # who was measured together drew inputs from one seed
+        go = topic, tuple(one.sizes.items()), one.conditions.get("seed")
+        goes.setdefault(go, []).append(one)
+    subjects: dict[tuple[Topic, Sizes], list[Record]] = {}
+    times: Counter[tuple[Topic, Sizes]] = Counter()
+    for (topic, sizes, _), records in goes.items():
+        times[topic, sizes] += 1
+        again: Sizes = (("measurement", times[topic, sizes]),) if times[topic, sizes] > 1 else ()
+        subjects[topic, sizes + again] = records
     return subjects
 
 

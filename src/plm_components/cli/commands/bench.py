@@ -20,20 +20,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's arguments."""
     parser.add_argument(
         "spec",
-        help="name of a shipped spec or path of a YAML file; or the word report, for a page "
-        "drawn from files that --out wrote",
+        help="name of a shipped spec or path of a YAML file; or one of the words report and tune, "
+        "for a page or a table out of files that --out wrote",
     )
     parser.add_argument(
         "overrides",
         nargs="*",
         default=[],
         metavar="KEY=VALUE",
-        help="changes, e.g. projector.pool=4; behind report: the files",
+        help="changes, e.g. projector.pool=4; behind report and tune: the files",
     )
     _add_request(parser)
     _add_measurement(parser)
     parser.add_argument(
-        "--out", metavar="FILE", help="keep every round in this JSON file; of report: the folder"
+        "--out",
+        metavar="FILE",
+        help="keep every round in this JSON file; of report the folder, of tune the table",
     )
     parser.add_argument(
         "--tune", metavar="FILE", help="write the table that attention: auto chooses by"
@@ -99,8 +101,8 @@ def _add_measurement(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Benches; 1 when a part gave a wrong answer, or was slower with ``--ab``."""
-    if args.spec == "report":
-        return _report(args)
+    if args.spec in ("report", "tune"):
+        return _from_files(args)
     if args.time <= 0:
         raise UsageError(
             f"No part can be timed for {args.time:g} seconds.",
@@ -111,21 +113,30 @@ def run(args: argparse.Namespace) -> int:
     return _compare(args) if args.ab else _bench(args)
 
 
-def _report(args: argparse.Namespace) -> int:
+def _from_files(args: argparse.Namespace) -> int:
+    """A page, or a table, out of what was measured before."""
     if not args.overrides or not args.out:
         raise UsageError(
-            "A report needs files and a folder.",
-            where="plm bench report",
-            expected="files that plm bench --out wrote, and --out FOLDER",
-            fix="plm bench report measured.json --out page",
+            f"{args.spec} needs files and a place to write to.",
+            where=f"plm bench {args.spec}",
+            expected="files that plm bench --out wrote, and --out",
+            fix=f"plm bench {args.spec} measured.json --out "
+            + ("page" if args.spec == "report" else "table.json"),
         )
-    from plm_components.bench.report import write_report
+    files, out = [Path(name) for name in args.overrides], Path(args.out)
+    if args.spec == "report":
+        from plm_components.bench.report import write_report
 
-    page = write_report([Path(name) for name in args.overrides], Path(args.out))
-    if args.json:
-        print_json({"page": str(page)})
+        out = write_report(files, out)
     else:
-        print(f"drawn: {page}")
+        from plm_components.bench.tuning import tune_files
+
+        mode = args.mode[0] if args.mode else None
+        tune_files(out, files, mode=mode, zoo=offered_zoo(args.plugin))
+    if args.json:
+        print_json({"written": [str(out)]})
+    else:
+        print(f"written: {out}")
     return 0
 
 

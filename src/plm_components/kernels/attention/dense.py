@@ -18,7 +18,9 @@ def dense_mask(
 
     def make() -> Tensor | None:
         allowed = mask.allowed(num_queries, num_keys, device=device)
-        if isinstance(mask, CausalCached) and num_queries == 1 and device.type != "meta":
+        # neither on meta nor within a compiled graph can a value be read
+        is_read = device.type != "meta" and not torch.compiler.is_compiling()
+        if isinstance(mask, CausalCached) and num_queries == 1 and is_read:
             # one sync a step, not one a layer: an even batch decodes without a mask
             return None if bool(allowed.all()) else allowed
         return allowed

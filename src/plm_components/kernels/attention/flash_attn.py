@@ -50,6 +50,7 @@ class FlashAttnAttention:
         devices=frozenset({"cuda", "meta"}),
         gqa=True,
         backward=frozenset({"cuda", "meta"}),
+        gradient_precision="fast",
         head_dims=frozenset(range(8, 257, 8)),
     )
 

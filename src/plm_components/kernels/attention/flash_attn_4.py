@@ -51,6 +51,7 @@ class FlashAttn4Attention:
         devices=frozenset({"cuda", "meta"}),
         gqa=True,
         backward=frozenset({"cuda", "meta"}),
+        gradient_precision="fast",
         head_dims=frozenset(range(8, 129, 8)),
     )
 

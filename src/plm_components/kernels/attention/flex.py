@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 from typing import Any, ClassVar, NoReturn, TypeAlias
 
 import torch
@@ -57,11 +58,14 @@ class FlexAttention:
         devices=frozenset({"cpu", "cuda", "meta"}),
         gqa=True,
         backward=frozenset({"cuda"}),
+        gradient_precision="fast",
     )
 
     def __init__(self, num_heads: int, num_kv_heads: int, head_dim: int) -> None:
         check_heads("attention/flex", num_heads, num_kv_heads, head_dim)
         self.num_heads, self.num_kv_heads, self.head_dim = num_heads, num_kv_heads, head_dim
+        # compared in a call it would be symbolic under torch.compile, and only a bool is taken
+        self._is_grouped = num_heads != num_kv_heads
 
     def __call__(self, q_BHLh: Tensor, k_BGSh: Tensor, v_BGSh: Tensor, mask: Mask) -> Tensor:
         """``(B,H,L,h), (B,G,S,h), (B,G,S,h)`` -> ``(B,H,L,h)`` in the dtype of q."""
@@ -83,7 +87,7 @@ class FlexAttention:
             k_BGSh,
             v_BGSh,
             block_mask=_block_mask(mask, q_BHLh, k_BGSh),
-            enable_gqa=self.num_heads != self.num_kv_heads,
+            enable_gqa=self._is_grouped,
         )
         return out_BHLh
 
@@ -107,6 +111,10 @@ def _fused(*args: Tensor, **kwargs: Any) -> Any:
 
 @cache
 def _compiled() -> Callable[..., Any]:
+    with warnings.catch_warnings():
+        # torch's compiler imports modules of its own that it warns about
+        warnings.simplefilter("ignore")
+        import_module("torch._inductor.compile_fx")
     compiled: Callable[..., Any] = torch.compile(_FLEX, fullgraph=True)
     return compiled
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from importlib import import_module
 from typing import Any
 
@@ -10,8 +12,14 @@ from plm_components.errors import UnavailableError
 
 def import_kernels(address: str, module: str) -> Any:
     """The module; UnavailableError with its own words where it is installed and cannot be used."""
+    found = sys.modules.get(module)
+    if found is not None:
+        return found
     try:
-        return import_module(module)
+        with warnings.catch_warnings():
+            # what it warns of is its own, and a warning that is made an error is no obstacle
+            warnings.simplefilter("ignore")
+            return import_module(module)
     except Exception as error:  # a binary that does not fit torch raises anything
         raise UnavailableError(
             f"{address} is unavailable: importing {module} fails "

@@ -27,8 +27,11 @@ class MaskMemo(Generic[T]):
         """The result of ``make`` for this mask and these sizes, made once.
 
         Under ``torch.inference_mode`` it is made every time: such tensors do not count the writes
-        into them, so nothing would tell that a mask has changed.
+        into them, so nothing would tell that a mask has changed. Under ``torch.compile`` too, which
+        makes what is equal once.
         """
+        if torch.compiler.is_compiling():
+            return make()
         tensor = _tensor_of(mask)
         if torch.is_inference_mode_enabled() or (tensor is not None and tensor.is_inference()):
             return make()

@@ -16,7 +16,7 @@ from plm_components.contracts import (
     Mask,
     refuse_unsupported,
 )
-from plm_components.errors import UnsupportedError
+from plm_components.errors import UnavailableError, UnsupportedError
 from plm_components.kernels.attention.heads import check_call, check_heads
 from plm_components.kernels.attention.imported import import_kernels
 from plm_components.kernels.attention.memo import MaskMemo
@@ -64,7 +64,7 @@ class XFormersAttention:
 
     def __init__(self, num_heads: int, num_kv_heads: int, head_dim: int) -> None:
         check_heads(_ADDRESS, num_heads, num_kv_heads, head_dim)
-        import_kernels(_ADDRESS, "xformers.ops.fmha")
+        _import_xformers()
         self.num_heads, self.num_kv_heads, self.head_dim = num_heads, num_kv_heads, head_dim
 
     def __call__(self, q_BHLh: Tensor, k_BGSh: Tensor, v_BGSh: Tensor, mask: Mask) -> Tensor:
@@ -82,6 +82,20 @@ class XFormersAttention:
             return _packed(q_BHLh, k_BGSh, v_BGSh, mask, biases)
         bias = biases.LowerTriangularMask() if isinstance(mask, Causal) else None
         return _batched(q_BHLh, k_BGSh, v_BGSh, bias)
+
+
+def _import_xformers() -> Any:
+    try:
+        return import_kernels(_ADDRESS, "xformers.ops.fmha")
+    except UnavailableError as error:
+        if "flash_attn_interface" not in error.what:
+            raise
+        raise UnavailableError(
+            f"{_ADDRESS} is unavailable: xformers takes flash-attn-4 for FlashAttention 2.",
+            where=_ADDRESS,
+            expected="flash-attn 2 beside flash-attn-4, or neither: both are called flash_attn",
+            fix="pip install flash-attn, or pip uninstall flash-attn-4",
+        ) from error
 
 
 def _cached(
@@ -121,7 +135,7 @@ def _packed(
 
 
 def _attend(q_BLHh: Tensor, k_BSGh: Tensor, v_BSGh: Tensor, num_kv_heads: int, bias: Any) -> Tensor:
-    fmha = import_kernels(_ADDRESS, "xformers.ops.fmha")
+    fmha = _import_xformers()
     q_BLGRh = torch.unflatten(q_BLHh, 2, (num_kv_heads, -1))
     shared = q_BLGRh.shape[3]
     k_BSGRh, v_BSGRh = (x.unsqueeze(3).expand(-1, -1, -1, shared, -1) for x in (k_BSGh, v_BSGh))

@@ -7,12 +7,16 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
-from triton import cdiv, next_power_of_2
 
 from plm_components.errors import UnsupportedError
 from plm_components.kernels.norms.triton_kernels import rms_norm as norm_rows
 from plm_components.kernels.norms.triton_kernels import rms_norm_backward
-from plm_components.kernels.triton_device import launching_on, refuse_elsewhere
+from plm_components.kernels.triton_device import (
+    blocks_of,
+    launching_on,
+    power_of_2,
+    refuse_elsewhere,
+)
 
 _ADDRESS, _INSTEAD = "kernels.norms.triton", "kernels=torch of the decoder block"
 # elements a program holds, unless one row is more; programs that share the weight's gradient: the
@@ -42,7 +46,8 @@ def add_rms_norm(x: Tensor, delta: Tensor, weight: Tensor, eps: float) -> tuple[
     """``sum = x + delta``, rounded as torch would, and the norm of ``sum``.
 
     Shapes:
-        x, delta ``(..., dim)``, weight ``(dim,)`` -> two of ``(..., dim)``, in the dtype of x.
+        x, delta ``(..., dim)``, weight ``(dim,)`` -> two of ``(..., dim)``, in the dtype of
+        ``x + delta``.
 
     Raises:
         UnsupportedError: no CUDA tensors (and no interpreter), or rows longer than ``MAX_DIM``.
@@ -88,13 +93,14 @@ def _forward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     rows = _rows(x)
     added = rows if delta is None else _rows(delta)
-    normed = torch.empty_like(x, memory_format=torch.contiguous_format)
+    dtype = torch.promote_types(x.dtype, added.dtype)
+    normed = torch.empty_like(x, dtype=dtype, memory_format=torch.contiguous_format)
     total = x if delta is None else torch.empty_like(normed)
-    scale_R = rows.new_empty(len(rows), dtype=torch.promote_types(x.dtype, torch.float32))
+    scale_R = rows.new_empty(len(rows), dtype=torch.promote_types(dtype, torch.float32))
     if x.numel():
-        tile = _tile_of(x)
+        tile = _tile_of(normed)
         with launching_on(x):
-            norm_rows[(cdiv(len(rows), tile["ROWS"]),)](
+            norm_rows[(blocks_of(len(rows), tile["ROWS"]),)](
                 rows,
                 added,
                 weight,
@@ -120,8 +126,8 @@ def _backward(
     added = slopes if dsum is None else _rows(dsum)
     dx = torch.empty_like(x, memory_format=torch.contiguous_format)
     tile = _tile_of(x)
-    num_steps = max(1, cdiv(len(rows), tile["ROWS"] * _PROGRAMS))
-    programs = cdiv(len(rows), tile["ROWS"] * num_steps)
+    num_steps = max(1, blocks_of(len(rows), tile["ROWS"] * _PROGRAMS))
+    programs = blocks_of(len(rows), tile["ROWS"] * num_steps)
     partial_PD = scale_R.new_empty(programs if wanted else 0, rows.shape[1])
     if x.numel():
         with launching_on(x):
@@ -152,7 +158,7 @@ def _rows(x: Tensor) -> Tensor:
 
 
 def _tile_of(x: Tensor) -> dict[str, int]:
-    dim = next_power_of_2(x.shape[-1])
+    dim = power_of_2(x.shape[-1])
     rows = max(1, _TILE // dim)
     warps = min(16, max(4, dim // 512))
     return {"ROWS": rows, "DIM": dim, "BITS": 8 * x.element_size(), "num_warps": warps}

@@ -7,11 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
-from triton import cdiv, next_power_of_2
 
 from plm_components.contracts import Grid
 from plm_components.kernels.pooling.triton_kernels import pool, pool_backward
-from plm_components.kernels.triton_device import launching_on
+from plm_components.kernels.triton_device import blocks_of, launching_on, power_of_2
 
 # elements a program makes, and the longest run of channels among them
 _TILE, _MOST_CHANNELS = 2048, 1024
@@ -81,7 +80,7 @@ def _extents(pooled_BMC: Tensor, grid: Grid, window: int) -> tuple[int, int, int
 
 
 def _tile_of(pooled_BMC: Tensor) -> dict[str, int]:
-    channels = min(next_power_of_2(pooled_BMC.shape[2]), _MOST_CHANNELS)
+    channels = min(power_of_2(pooled_BMC.shape[2]), _MOST_CHANNELS)
     bits = 8 * pooled_BMC.element_size()
     return {"ROWS": _TILE // channels, "CHANNELS": channels, "BITS": bits}
 
@@ -89,4 +88,4 @@ def _tile_of(pooled_BMC: Tensor) -> dict[str, int]:
 def _programs(pooled_BMC: Tensor) -> tuple[int]:
     tile = _tile_of(pooled_BMC)
     rows, num_out, channels = pooled_BMC.shape
-    return (cdiv(rows * num_out, tile["ROWS"]) * cdiv(channels, tile["CHANNELS"]),)
+    return (blocks_of(rows * num_out, tile["ROWS"]) * blocks_of(channels, tile["CHANNELS"]),)

@@ -12,11 +12,15 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
-from triton import cdiv, next_power_of_2
 
 from plm_components.kernels.rotary.heads import heads_of
 from plm_components.kernels.rotary.triton_kernels import move_heads
-from plm_components.kernels.triton_device import launching_on, refuse_elsewhere
+from plm_components.kernels.triton_device import (
+    blocks_of,
+    launching_on,
+    power_of_2,
+    refuse_elsewhere,
+)
 
 _ADDRESS, _INSTEAD = "kernels.rotary.triton", "kernels=torch of the decoder block"
 # pairs a program turns, and the most heads among them
@@ -129,9 +133,9 @@ def _move(
     batch, num_heads, num_positions, head_dim = sources[0].shape
     num_kv_heads = sources[1].shape[1]
     tile = _tile_of(num_positions, num_kv_heads, head_dim)
-    blocks = [cdiv(source.shape[1], tile["HEADS"]) for source in sources]
+    blocks = [blocks_of(source.shape[1], tile["HEADS"]) for source in sources]
     with launching_on(cos_BLh):
-        move_heads[(cdiv(num_positions, tile["POSITIONS"]), sum(blocks), batch)](
+        move_heads[(blocks_of(num_positions, tile["POSITIONS"]), sum(blocks), batch)](
             *moved,
             cos_BLh,
             sin_BLh,
@@ -152,8 +156,8 @@ def _three(heads: Sequence[Tensor]) -> Sequence[Tensor]:
 
 
 def _tile_of(num_positions: int, num_kv_heads: int, head_dim: int) -> dict[str, int]:
-    channels = next_power_of_2(head_dim // 2)
-    heads = min(next_power_of_2(num_kv_heads), _MOST_HEADS)
+    channels = power_of_2(head_dim // 2)
+    heads = min(power_of_2(num_kv_heads), _MOST_HEADS)
     room = max(1, _TILE // (channels * heads))
-    positions = min(next_power_of_2(num_positions), room)
+    positions = min(power_of_2(num_positions), room)
     return {"HALF": head_dim // 2, "CHANNELS": channels, "HEADS": heads, "POSITIONS": positions}

@@ -10,10 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
-from triton import cdiv, next_power_of_2
 
 from plm_components.kernels.swiglu import triton_kernels
-from plm_components.kernels.triton_device import launching_on, refuse_elsewhere
+from plm_components.kernels.triton_device import (
+    blocks_of,
+    launching_on,
+    power_of_2,
+    refuse_elsewhere,
+)
 
 # elements a program makes, and the longest run of channels among them
 _TILE, _MOST_CHANNELS = 1024, 1024
@@ -80,7 +84,7 @@ def _rows(x: Tensor) -> Tensor:
 
 def _tile_of(product: Tensor) -> tuple[tuple[int], dict[str, int]]:
     ffn_dim = product.shape[-1]
-    channels = min(next_power_of_2(ffn_dim), _MOST_CHANNELS)
+    channels = min(power_of_2(ffn_dim), _MOST_CHANNELS)
     rows = _TILE // channels
-    programs = cdiv(product.numel() // ffn_dim, rows) * cdiv(ffn_dim, channels)
+    programs = blocks_of(product.numel() // ffn_dim, rows) * blocks_of(ffn_dim, channels)
     return (programs,), {"ROWS": rows, "CHANNELS": channels, "BITS": 8 * product.element_size()}

@@ -69,7 +69,7 @@ def test_pytest_benchmark_compares_two_files(tmp_path: Path) -> None:
     write(tmp_path / "a.json", [TIMED, WRONG, REFUSED], hardware("cpu"))
     slower = replace(TIMED, rounds_s=tuple(2 * seconds for seconds in TIMED.rounds_s))
     write(tmp_path / "b.json", [slower], hardware("cpu"))
-    command = [Path(sys.executable).parent / "pytest-benchmark", "compare", "a.json", "b.json"]
+    command = [sys.executable, "-m", "pytest_benchmark", "compare", "a.json", "b.json"]
     run = subprocess.run(
         [*command, "--columns=median,rounds"],
         cwd=tmp_path,

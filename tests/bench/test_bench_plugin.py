@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+# whatever a run inside of this one imports first is forgotten with it
+from plm_components.bench import kernel_bench, section  # noqa: F401
 from plm_components.bench.files import read
 
 pytest_plugins = ["pytester"]
@@ -19,12 +21,16 @@ HERE = Path(__file__).parent
 PREAMBLE = """
 import gated_kernels as kernels
 import pytest
+import torch
+
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+MODE = "cold" if DEVICE == "cuda" else "cpu"
 """
 HONEST = (
     PREAMBLE
     + """
 def test_honest(kernel_bench):
-    kernel_bench.run(kernels.gated(256, 256), kernels.contender(kernels.honest))
+    kernel_bench.run(kernels.gated(256, 256, device=DEVICE), kernels.contender(kernels.honest))
 """
 )
 SIDE_BY_SIDE = (
@@ -32,7 +38,9 @@ SIDE_BY_SIDE = (
     + """
 def test_all(kernel_bench):
     makers = [kernels.honest, kernels.compiled_late, kernels.declines]
-    records = kernel_bench(kernels.gated(256, 256), [kernels.contender(m) for m in makers])
+    contenders = [kernels.contender(maker) for maker in makers]
+    operation = kernels.gated(256, 256, device=DEVICE)
+    records = kernel_bench(operation, contenders, modes=[MODE])
     assert [record.part for record in records] == [maker.__name__ for maker in makers]
 """
 )
@@ -42,15 +50,22 @@ def test_all(kernel_bench):
 def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
     # only the plugins under test: whatever else is installed does not matter here
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    # these tests may run beside others, and what runs inside of them does not
+    for name in ("PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT", "PYTEST_XDIST_TESTRUNUID"):
+        monkeypatch.delenv(name, raising=False)
+    # for those that run in a process of their own
     path = os.environ.get("PYTHONPATH")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), *([path] if path else [])]))
     both = ("-p", "pytest_benchmark.plugin", "-p", "plm_components.bench.plugin")
 
-    def run(source: str, *args: str, plugins: tuple[str, ...] = both) -> pytest.RunResult:
+    def run(
+        source: str, *args: str, plugins: tuple[str, ...] = both, apart: bool = False
+    ) -> pytest.RunResult:
         pytester.makepyfile(source)
         strict = ("--strict-config", "--strict-markers", "-W", "error")
-        return pytester.runpytest_subprocess(*plugins, *strict, *args)
+        # in this process torch is loaded and the roofline known
+        start = pytester.runpytest_subprocess if apart else pytester.runpytest_inprocess
+        return start(*plugins, *strict, *args)
 
     return run
 
@@ -100,7 +115,7 @@ def test_several_contenders_run_side_by_side_and_each_enters_the_file(pytester, 
     assert set(found) == {"honest", "compiled_late", "declines"}
     assert len(found["honest"].rounds_s) == len(found["compiled_late"].rounds_s) >= 4
     assert found["compiled_late"].conditions["first_call_s"] > 0.05
-    compare = [Path(sys.executable).parent / "pytest-benchmark", "compare", "out.json"]
+    compare = [sys.executable, "-m", "pytest_benchmark", "compare", "out.json"]
     done = subprocess.run(compare, cwd=pytester.path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("gated") >= 2
@@ -161,7 +176,7 @@ def test_beside_neighbours_nothing_is_timed_and_it_says_so(run) -> None:
     plugins = ("pytest_benchmark.plugin", "plm_components.bench.plugin", "xdist.plugin")
     names = tuple(word for name in plugins for word in ("-p", name))
     # pytest-benchmark warns of it too
-    result = run(HONEST, "-n1", "-W", "default", plugins=names)
+    result = run(HONEST, "-n1", "-W", "default", plugins=names, apart=True)
 
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["1 tests passed the gate and were not timed: pytest-xdist is on*"])
