@@ -42,7 +42,7 @@ def blank_record(
         part=contender.part,
         provider=contender.provider,
         version=contender.version,
-        precision=contender.precision,
+        precision=contender.precision_of(operation),
         verdict=entrant.verdict,
         refused=entrant.refused,
         rounds_s=(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from plm_components.bench.entrant import reason
-from plm_components.bench.operation import Operation
+from plm_components.bench.operation import Contender, Operation
 from plm_components.bench.record import Record
 from plm_components.bench.roofline import Roofline
 from plm_components.bench.rotation import Rotation
@@ -20,6 +20,7 @@ def finished(
     started: Started,
     rounds: Rounds,
     *,
+    contender: Contender,
     rotation: Rotation,
     roofline: Roofline,
 ) -> Record:
@@ -30,6 +31,7 @@ def finished(
         operation: What was timed.
         started: Its lane, with the round that it kept.
         rounds: What was timed.
+        contender: Who it was.
         rotation: Where the inputs came from.
         roofline: Of the device.
     """
@@ -43,7 +45,7 @@ def finished(
             started,
             rounds.seconds,
             mode=record.mode,
-            precision=record.precision,
+            contender=contender,
             rotation=rotation,
             roofline=roofline,
         )

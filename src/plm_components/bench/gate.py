@@ -94,7 +94,7 @@ def _try(
         found = []
         for case in cases:
             stimulus = f"{case.stimulus} inputs"
-            found.append(desk.ask(case, contender.precision))
+            found.append(desk.ask(case, contender))
         stimulus = "asked again"
         _require_done(desk.call, trial.device)
     except REFUSALS:
@@ -131,7 +131,7 @@ class _Desk:
         """Once more, on what lies there."""
         return self._call(self._inputs, self._cotangents)
 
-    def ask(self, case: Case, precision: str) -> Judgement:
+    def ask(self, case: Case, contender: Contender) -> Judgement:
         """The judgement of an answer in which nothing is wrong.
 
         Raises:
@@ -145,7 +145,7 @@ class _Desk:
         settle(self._device)
         self._inspect(given, read, case.content)
         names = self._call.names(case.truth.num_outputs)
-        found = judgement(read, case.truth, names, precision)
+        found = judgement(read, case.truth, names, contender)
         if found.fault:
             raise WrongError(found.fault)
         return found

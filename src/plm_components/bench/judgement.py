@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from plm_components.bench.operation import Contender
 from plm_components.bench.truth import Truth
 from plm_components.testing.oracles import Errors, budget_fault, errors
 
@@ -30,7 +31,7 @@ class Judgement:
 
 
 def judgement(
-    answer: Sequence[Tensor], truth: Truth, names: Sequence[str], precision: str
+    answer: Sequence[Tensor], truth: Truth, names: Sequence[str], contender: Contender
 ) -> Judgement:
     """Compares every output and gradient with float64.
 
@@ -38,20 +39,16 @@ def judgement(
         answer: Outputs, then gradients.
         truth: Of the same inputs.
         names: What to call each of them.
-        precision: ``exact`` within twice the plain kernel's own error; ``fast`` by correlation,
-            and on large inputs finite.
+        contender: Whose precisions count: ``exact`` within twice the plain kernel's own error;
+            ``fast`` by correlation, and on large inputs finite.
     """
     worst = (0.0, 0.0, 0.0)
     if len(answer) != len(truth.exact):
         told = f"{len(answer)} tensors (outputs, then gradients), not {len(truth.exact)}"
         return Judgement(worst, told)
-    rows = zip(answer, truth.exact, truth.plain, truth.roundings, names, strict=True)
-    # scores in the hundreds, rounded: a fast one may choose another key altogether
-    only_finite = precision == "fast" and truth.is_extreme
-    for got, exact, plain, rounding, name in rows:
-        fault = _form_fault(got, plain)
-        if fault is None and not only_finite:
-            fault = _error_fault(got, exact, plain, rounding, precision)
+    rows = zip(answer, truth.exact, truth.plain, names, strict=True)
+    for place, (got, exact, plain, name) in enumerate(rows):
+        fault = _form_fault(got, plain) or _error_fault(got, truth, place, contender)
         if fault:
             return Judgement(worst, f"{name}: {fault}")
         found = _multiples(errors(got, exact), errors(plain, exact), _unit(plain, exact))
@@ -75,12 +72,16 @@ def _form_fault(got: Tensor, plain: Tensor) -> str | None:
     return None
 
 
-def _error_fault(
-    got: Tensor, exact: Tensor, plain: Tensor, rounding: float, precision: str
-) -> str | None:
-    if precision != "fast":
-        return budget_fault(got, exact, plain, rounding=rounding)
-    correlation = errors(got, exact).correlation
+def _error_fault(got: Tensor, truth: Truth, place: int, contender: Contender) -> str | None:
+    is_output = place < truth.num_outputs
+    precision = contender.precision if is_output else contender.gradient_precision
+    if precision == "exact":
+        rounding = truth.rounding if is_output else 0.0
+        return budget_fault(got, truth.exact[place], truth.plain[place], rounding=rounding)
+    # scores in the hundreds, rounded: a fast one may choose another key altogether
+    if truth.is_extreme:
+        return None
+    correlation = errors(got, truth.exact[place]).correlation
     if correlation >= FAST_CORRELATION:
         return None
     return f"correlation {correlation:.6f} with float64, a fast one needs {FAST_CORRELATION}"

@@ -17,7 +17,7 @@ from plm_components.bench.comparison import ALPHA, BUDGET, Comparison
 from plm_components.bench.entrant import Entrant, enter, reason
 from plm_components.bench.files import KEY, label
 from plm_components.bench.finish import finished
-from plm_components.bench.fixture import GATED, Ledger, Timer, raise_within
+from plm_components.bench.fixture import GATED, SMOKE_SEED, Ledger, Timer, raise_within
 from plm_components.bench.gate import REFUSALS
 from plm_components.bench.hardware import hardware
 from plm_components.bench.measure import MODES, examine_all, measure
@@ -94,7 +94,7 @@ class KernelBench:
             contenders: Who.
             modes: How; those of the device by default.
             budget_s: Seconds of rounds for each in each mode.
-            seed: Of the inputs; a fresh one by default.
+            seed: Of the inputs; by default a fresh one, and a fixed one where timing is off.
 
         Returns:
             As ``measure``; without times where timing is off.
@@ -104,6 +104,7 @@ class KernelBench:
         """
         self._use()
         if self.disabled:
+            seed = SMOKE_SEED if seed is None else seed
             return self._judged(examine_all(operation, contenders, modes=modes, seed=seed))
         budget_s = self._budget_s if budget_s is None else budget_s
         records = measure(operation, contenders, modes=modes, budget_s=budget_s, seed=seed)
@@ -130,7 +131,7 @@ class KernelBench:
             operation: What it computes.
             contender: Who.
             mode: How; the first of the device's modes by default.
-            seed: Of the inputs; a fresh one by default.
+            seed: Of the inputs; by default a fresh one, and a fixed one where timing is off.
 
         Raises:
             WrongAnswerError: it was wrong, before or while it was timed.
@@ -168,7 +169,7 @@ class KernelBench:
             alpha: How often a candidate that is the baseline may be called slower or faster.
             mode: How; the first of the device's modes by default.
             budget_s: Seconds of rounds for each of the three.
-            seed: Of the inputs; a fresh one by default.
+            seed: Of the inputs; by default a fresh one, and a fixed one where timing is off.
 
         Returns:
             What was found; None where timing is off, and both were held to float64 only.
@@ -232,7 +233,13 @@ class KernelBench:
             sky.look()
             blank = replace(blank, conditions={**blank.conditions, **sky.told()})
             record = finished(
-                blank, operation, started, rounds, rotation=rotation, roofline=roofline
+                blank,
+                operation,
+                started,
+                rounds,
+                contender=entrant.contender,
+                rotation=rotation,
+                roofline=roofline,
             )
         if not record.rounds_s:
             self._take_back()

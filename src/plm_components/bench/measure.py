@@ -140,6 +140,7 @@ class Heat:
                     self._operation,
                     started[name],
                     rounds[name],
+                    contender=entrant.contender,
                     rotation=self._rotation,
                     roofline=self._roofline,
                 )

@@ -11,6 +11,8 @@ from torch import Generator, Tensor
 
 # what inputs look like: standard normals, some of them ten times as large, all of them large
 Stimulus = Literal["normal", "wide", "large"]
+# exact: within twice the plain kernel's own error against float64
+Precision = Literal["exact", "fast"]
 Outputs: TypeAlias = Tensor | tuple[Tensor, ...]
 Function: TypeAlias = Callable[..., Outputs]
 
@@ -44,8 +46,8 @@ class Operation:
         plain: Inputs to outputs by the plain kernel: fp32 inside, ``dtype`` outside.
         backward: Whether the gradients of ``differentiable`` belong to it.
         differentiable: Which inputs have gradients, by position.
-        rounding: Inputs to the relative error allowed beside the plain kernel's, or None.
-        gradient_rounding: The same for gradients, where it is another.
+        rounding: Inputs to the relative error that outputs are allowed beside the plain kernel's,
+            or None. Gradients are allowed none.
         trials: The same computation at odd sizes and under every mask it has, for the gate alone.
         oracle: The contender that the others are compared with, by its part; None where there is
             none.
@@ -63,7 +65,6 @@ class Operation:
     backward: bool = False
     differentiable: tuple[int, ...] = ()
     rounding: Callable[..., float] | None = None
-    gradient_rounding: Callable[..., float] | None = None
     trials: Callable[[], Iterable[Operation]] = field(default=tuple)
     oracle: str | None = None
 
@@ -78,11 +79,18 @@ class Contender:
         version: Of the distribution.
         prepare: Builds the function for an operation; raises UnsupportedError with the reason
             where it cannot do it.
-        precision: ``fast`` is listed so and held to a correlation only.
+        precision: Of outputs; ``fast`` is listed so and held to a correlation only.
+        gradient_precision: Of gradients.
     """
 
     part: str
     provider: str
     version: str
     prepare: Callable[[Operation], Function]
-    precision: Literal["exact", "fast"] = "exact"
+    precision: Precision = "exact"
+    gradient_precision: Precision = "exact"
+
+    def precision_of(self, operation: Operation) -> Precision:
+        """Of all that the operation asks for: ``fast`` where outputs or gradients are."""
+        asked = [self.precision, *([self.gradient_precision] if operation.backward else [])]
+        return "fast" if "fast" in asked else "exact"

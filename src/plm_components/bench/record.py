@@ -47,7 +47,7 @@ class Record:
         part: Who computed it.
         provider: Distribution of the part.
         version: Of the distribution.
-        precision: ``exact`` or ``fast``.
+        precision: ``exact``, or ``fast`` where outputs are, or gradients that were asked for.
         verdict: What the gate found; None where it was refused.
         refused: Why it did not compete (not supported, unavailable, invalid), None where it did.
         rounds_s: Seconds of every timed round; empty where it got no time.

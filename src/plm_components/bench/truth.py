@@ -35,14 +35,14 @@ class Truth:
     Args:
         exact: In float64.
         plain: Of the plain kernel, in the dtypes that are promised.
-        roundings: Relative error that is allowed beside the plain kernel's, of each.
+        rounding: Relative error that outputs are allowed beside the plain kernel's.
         num_outputs: How many of them are outputs.
         is_extreme: Whether the inputs are the large ones.
     """
 
     exact: tuple[Tensor, ...]
     plain: tuple[Tensor, ...]
-    roundings: tuple[float, ...]
+    rounding: float
     num_outputs: int
     is_extreme: bool
 
@@ -94,9 +94,8 @@ def answers(operation: Operation, content: Content, stimulus: Stimulus) -> Truth
                 fix=f"draw smaller inputs in {operation.dtype}",
             )
     num_gradients = len(operation.differentiable) if operation.backward else 0
-    num_outputs = len(exact) - num_gradients
-    roundings = _roundings(operation, content.inputs, num_outputs, num_gradients)
-    return Truth(exact, plain, roundings, num_outputs, stimulus == "large")
+    rounding = 0.0 if operation.rounding is None else operation.rounding(*content.inputs)
+    return Truth(exact, plain, rounding, len(exact) - num_gradients, stimulus == "large")
 
 
 class Truths:
@@ -125,16 +124,6 @@ class Truths:
         for stimulus in get_args(Stimulus):
             content = draw(trial, generator, stimulus)
             yield Case(stimulus, content, answers(trial, content, stimulus))
-
-
-def _roundings(
-    operation: Operation, inputs: Sequence[Tensor], num_outputs: int, num_gradients: int
-) -> tuple[float, ...]:
-    forward = operation.rounding
-    backward = operation.gradient_rounding or forward
-    outputs = 0.0 if forward is None else forward(*inputs)
-    gradients = 0.0 if backward is None or not num_gradients else backward(*inputs)
-    return (outputs,) * num_outputs + (gradients,) * num_gradients
 
 
 def _asked(operation: Operation, function: Function, content: Content) -> tuple[Tensor, ...]:

@@ -9,7 +9,7 @@ from plm_components.bench.call import Call
 from plm_components.bench.judgement import judgement
 from plm_components.bench.lane import Kept
 from plm_components.bench.limits import impossible, least_possible_s
-from plm_components.bench.operation import Operation
+from plm_components.bench.operation import Contender, Operation
 from plm_components.bench.record import Mode
 from plm_components.bench.roofline import Roofline
 from plm_components.bench.rotation import Rotation
@@ -24,7 +24,7 @@ def timing_fault(
     rounds_s: Sequence[float],
     *,
     mode: Mode,
-    precision: str,
+    contender: Contender,
     rotation: Rotation,
     roofline: Roofline,
 ) -> str | None:
@@ -35,25 +35,27 @@ def timing_fault(
         started: Whose lane it was, with the round that it kept.
         rounds_s: Seconds of every round.
         mode: How it was timed.
-        precision: ``exact`` or ``fast``.
+        contender: Who it was.
         rotation: Where the inputs came from.
         roofline: Of the device.
     """
     place = rotation.sets[0]
     least = least_possible_s(operation, rotation.set_bytes, mode, roofline)
     return (
-        verified(operation, started.call, started.lane.kept, precision)
+        verified(operation, started.call, started.lane.kept, contender)
         or unfinished(lambda: started.call(place.inputs, place.cotangents), operation.device)
         or impossible(median(rounds_s), least)
     )
 
 
-def verified(operation: Operation, call: Call, kept: Kept | None, precision: str) -> str | None:
+def verified(
+    operation: Operation, call: Call, kept: Kept | None, contender: Contender
+) -> str | None:
     """What is wrong with the timed round that was kept; None where nothing is."""
     if kept is None:
         return "no timed round was kept to be verified"
     if not kept.untouched:
         return "an input was written to in a timed round"
     truth = answers(operation, kept.content, "normal")
-    found = judgement(kept.answer, truth, call.names(truth.num_outputs), precision)
+    found = judgement(kept.answer, truth, call.names(truth.num_outputs), contender)
     return f"in a timed round: {found.fault}" if found.fault else None

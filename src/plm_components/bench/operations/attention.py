@@ -11,7 +11,6 @@ from torch import Generator, Tensor
 from plm_components.bench.operation import Operation, Stimulus, Work
 from plm_components.bench.operations.attention_truth import (
     exact_attention,
-    gradient_rounding,
     plain_attention_in_pieces,
     rounding_in_pieces,
 )
@@ -134,7 +133,6 @@ def attention(
         backward=backward,
         differentiable=(0, 1, 2),
         rounding=rounding_in_pieces,
-        gradient_rounding=gradient_rounding,
         trials=trials,
         oracle=ORACLE,
     )

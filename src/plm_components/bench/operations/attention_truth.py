@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from plm_components.bench.operations.attention_gradient import plain_with_gradient
 from plm_components.contracts import Causal, CausalCached, Full, Mask
+from plm_components.kernels.attention.eager import EagerAttention
 from plm_components.testing.oracles import attention_oracle, score_rounding
 
 _Oracle = Callable[[Tensor, Tensor, Tensor, Mask], Tensor]
@@ -33,8 +33,8 @@ def exact_attention(q_BHLh: Tensor, k_BGSh: Tensor, v_BGSh: Tensor, mask: Mask) 
 
 
 def plain_attention_in_pieces(q_BHLh: Tensor, k_BGSh: Tensor, v_BGSh: Tensor, mask: Mask) -> Tensor:
-    """``plain_attention``, piece by piece: ``(B, H, L, h)`` in the dtype of q."""
-    return _assembled(plain_with_gradient, q_BHLh, k_BGSh, v_BGSh, mask)
+    """``attention/eager``, piece by piece: ``(B, H, L, h)`` in the dtype of q."""
+    return _assembled(_eager, q_BHLh, k_BGSh, v_BGSh, mask)
 
 
 def rounding_in_pieces(q_BHLh: Tensor, k_BGSh: Tensor, v_BGSh: Tensor) -> float:
@@ -44,25 +44,10 @@ def rounding_in_pieces(q_BHLh: Tensor, k_BGSh: Tensor, v_BGSh: Tensor) -> float:
         return max(score_rounding(piece.q, piece.k) for row in rows for piece in row)
 
 
-def gradient_rounding(q_BHLh: Tensor, k_BGSh: Tensor, v_BGSh: Tensor) -> float:
-    """What a backward may lose beside: scores as forward, and its products' factors."""
-    group = q_BHLh.shape[1] // k_BGSh.shape[1]
-    return rounding_in_pieces(q_BHLh, k_BGSh, v_BGSh) + factor_rounding(group, q_BHLh.dtype)
-
-
-def factor_rounding(group: int, dtype: torch.dtype) -> float:
-    """What a backward may lose since it multiplies in the dtype of its inputs, relatively.
-
-    Matrix units take probabilities and their gradients as rounded to the tested dtype: half a unit
-    each. Where heads share keys and values and these were expanded, every further head of a group
-    is added with another half.
-
-    Args:
-        group: Query heads that share keys and values.
-        dtype: Of the inputs.
-    """
-    halves = 2 + (group - 1)
-    return halves / 2 * torch.finfo(dtype).eps
+def _eager(q_BHLh: Tensor, k_BGSh: Tensor, v_BGSh: Tensor, mask: Mask) -> Tensor:
+    """The part itself, not its formula: fp32 sums in another order are another error."""
+    kernel = EagerAttention(q_BHLh.shape[1], k_BGSh.shape[1], q_BHLh.shape[-1])
+    return kernel(q_BHLh, k_BGSh, v_BGSh, mask)
 
 
 def _assembled(oracle: _Oracle, q: Tensor, k: Tensor, v: Tensor, mask: Mask) -> Tensor:
