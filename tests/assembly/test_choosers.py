@@ -125,7 +125,9 @@ def test_auto_answers_in_the_encoder_and_in_the_decoder() -> None:
     chosen = plm.assemble(spec, overrides=both, init="random", seed=3)
     image = torch.zeros(1, 3, 56, 56)
 
-    assert torch.equal(plain.model.vision_encoder(image), chosen.model.vision_encoder(image))
+    with torch.no_grad():
+        encoded = [one.model.vision_encoder(image) for one in (plain, chosen)]
+    assert torch.equal(*encoded)
     answers = [ask(one, "what moves?", max_new_tokens=3) for one in (plain, chosen)]
     assert answers[0] == answers[1]
     asked = chosen.model.decoder.layers[0].attention.choices
@@ -158,6 +160,23 @@ def test_a_kernel_of_another_version_is_passed_over(own: Site, tmp_path: Path) -
 
     assert prefill.part == "sdpa"
     assert "plm_own_parts" not in sys.modules
+
+
+@pytest.mark.parametrize(("inner", "taken"), [("2.8.3", "own"), ("2.9.0", "sdpa")])
+def test_a_kernel_around_another_version_of_another_is_passed_over(
+    site: Site, tmp_path: Path, inner: str, taken: str
+) -> None:
+    site.plugin("plm_inner", "", version=inner)
+    requires = "requires=('plm-inner>=2.8',)"
+    site.plugin("plm_own", registering(f"'attention', 'own', 'plm_own_parts:Own', {requires}"))
+    site.module("plm_own_parts", KERNEL)
+    table = measured(tmp_path, row(version="1.0 with plm-inner 2.8.3"))
+    attention = [*AUTO, f"decoder.block.attention.table={table}"]
+    prefill, _ = check(tiny_spec(), attention, zoo=Zoo.discover()).choices
+
+    assert prefill.part == taken
+    told = "measured in 1.0 with plm-inner 2.8.3, here is 1.0 with plm-inner 2.9.0"
+    assert prefill.passed_over == (() if taken == "own" else (f"attention/own 0.01 ms, {told}",))
 
 
 @pytest.mark.parametrize("how", ["blocked", "quarantined"])

@@ -122,10 +122,15 @@ def test_a_shipped_table_of_this_device_is_what_counts(
 
 @pytest.mark.usefixtures("own", "gpu")
 def test_our_own_parts_count_in_the_version_that_ships(ships: Callable[..., None]) -> None:
-    ships(replace(ROW, part="attention/xformers", provider="plm-components", version="0.0.1"))
+    own, *needed = Zoo.discover().get("attention", "xformers").edition.split(" ", 1)
+    row = replace(ROW, part="attention/xformers", provider="plm-components")
+    assert own != "0.0.1"
+    ships(replace(row, version=" ".join(["0.0.1", *needed])))
 
     assert not is_untested(Zoo.discover().get("attention", "xformers"))
     assert is_untested(Zoo.discover().get("attention", "flash_attn"))
+    ships(replace(row, version="0.0.1 with xformers 0.0.1"))
+    assert is_untested(Zoo.discover().get("attention", "xformers"))
 
 
 @pytest.mark.usefixtures("own", "gpu")

@@ -180,6 +180,29 @@ def test_hardware_is_the_same_to_the_letter(change: dict[str, Any], same: bool) 
     assert H100.is_same_hardware(replace(H100, **change)) is same
 
 
+@pytest.mark.parametrize(
+    ("measured", "here", "ours_shipped", "any_other"),
+    [
+        ("0.1.0", "0.1.0", True, True),
+        ("0.1.0", "0.2.0", True, False),
+        ("0.1.0 with flash-attn 2.8.3", "0.1.0 with flash-attn 2.8.3", True, True),
+        ("0.1.0 with flash-attn 2.8.3", "0.2.0 with flash-attn 2.8.3", True, False),
+        ("0.1.0 with flash-attn 2.8.3", "0.1.0 with flash-attn 2.9.0", False, False),
+        ("0.1.0", "0.1.0 with flash-attn 2.8.3", False, False),
+        ("0.1.0 with flash-attn 2.8.3", "0.1.0", False, False),
+    ],
+)
+def test_a_row_is_of_the_versions_that_were_measured(
+    measured: str, here: str, ours_shipped: bool, any_other: bool
+) -> None:
+    row = replace(ROW, version=measured)
+    plugins = replace(row, provider="plm-other")
+
+    assert row.is_of(row.part, row.provider, here, is_shipped=True) is ours_shipped
+    assert row.is_of(row.part, row.provider, here, is_shipped=False) is any_other
+    assert plugins.is_of(row.part, "plm-other", here, is_shipped=True) is any_other
+
+
 def test_threads_are_part_of_a_processor() -> None:
     cpu = Machine("cpu", "Some Processor", "2.14.0", 2)
 

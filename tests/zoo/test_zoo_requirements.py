@@ -46,6 +46,22 @@ def test_missing_requirements_are_a_state_with_a_reason(requires, reason):
     assert (found.status, found.reason) == ("unavailable", reason)
 
 
+@pytest.mark.parametrize(
+    ("requires", "needed"),
+    [
+        ((), ""),
+        (("cuda", "plm-absent>=3", "two words"), ""),
+        (("pluggy>=1", "cuda"), f" with pluggy {metadata.version('pluggy')}"),
+        (
+            ("pluggy", "packaging>=20"),
+            f" with pluggy {metadata.version('pluggy')}, packaging {metadata.version('packaging')}",
+        ),
+    ],
+)
+def test_what_a_measurement_is_of_names_what_the_part_needs(requires, needed):
+    assert entry(*requires).edition == f"unpublished{needed}"
+
+
 def test_the_whole_text_of_an_unavailable_part():
     with pytest.raises(UnavailableError) as error:
         entry("plm-absent>=3").load()

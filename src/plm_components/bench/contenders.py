@@ -70,7 +70,7 @@ def _contender(entry: Entry, zoo: Zoo, options: dict[str, str]) -> Contender:
     return Contender(
         part=variant_name(entry.kind, zoo.spelling(entry), options),
         provider=entry.provider.distribution,
-        version=entry.provider.edition,
+        version=entry.edition,
         prepare=prepare,
         precision=_declared(entry, "precision"),
         gradient_precision=_declared(entry, "gradient_precision"),

@@ -30,7 +30,10 @@ class Offer(Protocol):
 
     @property
     def version(self) -> str:
-        """Of the distribution; the beginning of its hash for a part file."""
+        """Of the distribution, or the beginning of a part file's hash; and of what it needs.
+
+        ``0.1.0``, ``0.1.0 with flash-attn 2.8.3``: what a measurement is of.
+        """
         ...
 
     @property

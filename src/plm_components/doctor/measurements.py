@@ -58,9 +58,7 @@ def _untested(
         for entry in parts
         if unresolved_devices(entry.component.requires) is not None
         and obstacle(entry, torch) is None
-        and not was_tested(
-            entry.address, entry.provider.distribution, entry.provider.edition, devices
-        )
+        and not was_tested(entry.address, entry.provider.distribution, entry.edition, devices)
     ]
     if untested:
         detail = f"no test has run {'it' if len(untested) == 1 else 'them'} on this hardware"

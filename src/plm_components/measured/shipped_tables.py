@@ -32,7 +32,7 @@ def was_tested(
     Args:
         part: Its address.
         provider: Distribution that it comes from.
-        version: Of the distribution.
+        version: Of the distribution, and of others that the part needs.
         devices: Type and name of each, as ``devices_here`` gives them.
 
     Raises:

@@ -46,7 +46,8 @@ class Row:
         kind: Kind of the part.
         part: Its address, ``attention/sdpa``.
         provider: Distribution that it comes from.
-        version: Of the distribution.
+        version: Of the distribution, and of others that the part needs:
+            ``0.1.0 with flash-attn 2.8.3``.
         mask: Class of the mask: ``Full``, ``Causal``, ``Documents`` or ``CausalCached``.
         dtype: Of inputs and output, ``bfloat16``.
         backward: Whether gradients were computed too.
@@ -82,13 +83,21 @@ class Row:
         Args:
             part: Its address.
             provider: Distribution that it comes from here.
-            version: Of the distribution: another one is another kernel.
+            version: Of the distribution, and of others that the part needs: another one is
+                another kernel.
             is_shipped: Whether the row ships with this package. What it says of our own parts was
-                released with them, and holds whatever the version was called meanwhile.
+                released with them, and holds whatever the version was called meanwhile; not so
+                the versions of what a part needs.
         """
         if (self.part, self.provider) != (part, provider):
             return False
-        return self.version == version or (is_shipped and provider == _OURS)
+        if is_shipped and provider == _OURS:
+            return _needed(self.version) == _needed(version)
+        return self.version == version
+
+
+def _needed(version: str) -> str:
+    return version.partition(" with ")[2]
 
 
 @dataclass(frozen=True)

@@ -36,8 +36,8 @@ class PartOffer:
 
     @property
     def version(self) -> str:
-        """Of the distribution; the beginning of its hash for a part file."""
-        return self.entry.provider.edition
+        """Of the distribution, or of a part file, and of what it needs: see ``Entry.edition``."""
+        return self.entry.edition
 
     @property
     def status(self) -> str:

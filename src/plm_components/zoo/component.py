@@ -110,11 +110,6 @@ class Provider:
         """Whether ``name`` before a colon means this provider (PEP 503: ``-``, ``_``, case)."""
         return name == self.distribution or normal_name(name) == normal_name(self.distribution)
 
-    @property
-    def edition(self) -> str:
-        """What a measurement is of: the version, or the beginning of a part file's hash."""
-        return self.version if self.sha256 is None else f"sha256 {self.sha256[:12]}"
-
     def __str__(self) -> str:
         if self.sha256 is None:
             return f"{self.distribution} {self.version}"

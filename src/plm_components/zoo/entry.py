@@ -13,6 +13,7 @@ from plm_components.errors import PluginError, UnavailableError
 from plm_components.zoo.component import Component, Provider
 from plm_components.zoo.kinds import KINDS
 from plm_components.zoo.requirements import (
+    found_versions,
     is_device,
     missing_device,
     missing_package,
@@ -57,6 +58,17 @@ class Entry:
     def qualified(self) -> str:
         """``dist:name``, which is never ambiguous between providers."""
         return f"{self.provider.distribution}:{self.name}"
+
+    @property
+    def edition(self) -> str:
+        """What a measurement is of: ``0.1.0``, or ``0.1.0 with flash-attn 2.8.3`` if it needs that.
+
+        Of a part file it is the beginning of its hash.
+        """
+        made = self.provider
+        own = made.version if made.sha256 is None else f"sha256 {made.sha256[:12]}"
+        needed = ", ".join(found_versions(self.component.requires))
+        return f"{own} with {needed}" if needed else own
 
     @cached_property
     def _obstacle(self) -> tuple[Status, str | None]:

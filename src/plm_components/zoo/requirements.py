@@ -6,7 +6,10 @@ import re
 from collections.abc import Callable, Iterable
 from functools import cache
 from importlib import import_module, metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 # a device's name -> its compute capability, (0, 0) where devices of the name have none
 Capability = Callable[[str], tuple[int, int] | None]
@@ -23,6 +26,13 @@ def missing_package(requires: Iterable[str]) -> str | None:
         if reason is not None:
             return reason
     return None
+
+
+def found_versions(requires: Iterable[str]) -> tuple[str, ...]:
+    """What is installed of the distributions, ``flash-attn 2.8.3``; imports none of them."""
+    names = (_wanted(one) for one in requires if not is_device(one))
+    found = ((wanted.name, _version(wanted.name)) for wanted in names if wanted is not None)
+    return tuple(f"{name} {version}" for name, version in found if version is not None)
 
 
 def unresolved_devices(requires: Iterable[str]) -> str | None:
@@ -56,6 +66,7 @@ def missing_device(requires: Iterable[str], capability: Capability | None = None
 def forget_versions() -> None:
     """What was read about distributions is read anew: something may have been installed."""
     _missing.cache_clear()
+    _version.cache_clear()
 
 
 def is_device(requirement: str) -> bool:
@@ -66,22 +77,35 @@ def is_device(requirement: str) -> bool:
 # a thousand parts may need the same few distributions, and metadata are long
 @cache
 def _missing(requirement: str) -> str | None:
-    # packaging is needed for versions and markers only, so listing without them stays light
-    from packaging.requirements import InvalidRequirement, Requirement
-
-    try:
-        wanted = Requirement(requirement)
-    except InvalidRequirement:
+    wanted = _wanted(requirement)
+    if wanted is None:
         return f"has a malformed requirement {requirement!r}"
     if wanted.marker is not None and not wanted.marker.evaluate():
         return None
-    try:
-        version = metadata.version(wanted.name)
-    except metadata.PackageNotFoundError:
+    version = _version(wanted.name)
+    if version is None:
         return f"needs {requirement}, which is not installed"
     if not wanted.specifier.contains(version, prereleases=True):
         return f"needs {requirement}, and {version} is installed"
     return None
+
+
+def _wanted(requirement: str) -> Requirement | None:
+    # packaging is needed for versions and markers only, so listing without them stays light
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        return Requirement(requirement)
+    except InvalidRequirement:
+        return None
+
+
+@cache
+def _version(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _is_enough(found: tuple[int, int] | None, device: str, least: str | None) -> bool:

@@ -284,7 +284,7 @@ def test_gradients_are_chosen_for_apart(table: Any) -> None:
         ),
         (
             Offered(kernel(replace(ANY, precision="fast"))),
-            "it is fast and less exact: precision: fast takes it",
+            "it is fast and less exact, which needs precision: fast",
         ),
         (Offered(object), "it does not say what it supports"),
         (
@@ -292,6 +292,14 @@ def test_gradients_are_chosen_for_apart(table: Any) -> None:
             "it cannot be built: TypeError: Broken() takes no arguments",
         ),
         (Offered(version="1.1"), "measured in 1.0, here is 1.1"),
+        (
+            Offered(version="1.0 with flash-attn 2.8.3"),
+            "measured in 1.0, here is 1.0 with flash-attn 2.8.3",
+        ),
+        (
+            Offered(version="1.1", status="unavailable", reason="needs flash-attn"),
+            "unavailable: needs flash-attn",
+        ),
         (Offered(distribution="plm-other"), "of plm-quick, which is not here"),
     ],
     ids=lambda value: "" if isinstance(value, str) else type(value).__name__,
@@ -309,9 +317,68 @@ def test_a_faster_part_that_is_passed_over_is_told(table: Any, offer: Offered, w
 
 def test_fast_parts_are_taken_where_that_is_said(table: Any) -> None:
     fast = Offered(kernel(replace(ANY, precision="fast")))
+    exactly = auto(fast, table=table(ROW, SDPA)).explain(PREFILL)
     choice = auto(fast, table=table(ROW, SDPA), precision="fast").explain(PREFILL)
 
+    told = "; precision: fast would take plm-quick:quick, but it is fast and less exact"
+    assert exactly.reason.endswith(f"table.json{told}")
     assert choice.part == "plm-quick:quick"
+    assert "precision" not in str(choice)
+
+
+def test_fast_gradients_are_taken_where_that_is_said() -> None:
+    backward = replace(PREFILL, backward=True)
+
+    assert str(auto().explain(backward)) == (
+        f"plm-components:eager, not measured on this hardware ({here()}): torch's own operators; "
+        "precision: fast would take plm-components:sdpa, but its gradients are fast and less exact "
+        "(passed over: plm-components:sdpa: its gradients are fast and less exact, which needs "
+        "precision: fast)"
+    )
+    assert str(auto(precision="fast").explain(backward)) == (
+        f"plm-components:sdpa, not measured on this hardware ({here()}): torch's own operators"
+    )
+    # without gradients theirs is no matter
+    assert auto().explain(PREFILL) == auto(precision="fast").explain(PREFILL)
+
+
+def test_fast_gradients_that_were_measured_are_told(table: Any) -> None:
+    times = [replace(row, backward=True) for row in (ROW, SDPA)]
+    eager = replace(times[1], part="attention/eager", median_s=8e-3)
+    fast = Offered(kernel(replace(ANY, gradient_precision="fast")))
+    rows, backward = table(*times, eager), replace(PREFILL, backward=True)
+    why = "its gradients are fast and less exact"
+    needs = f"{why}, which needs precision: fast"
+
+    assert str(auto(fast, table=rows).explain(backward)) == (
+        f"plm-components:eager, fastest that may be taken of 3 measured on {here()} (1 x 4 heads, "
+        f"1,024 queries, 1,024 keys): 8 ms; by {rows}; precision: fast would take plm-quick:quick, "
+        f"but {why} (passed over: attention/quick 1 ms, {needs}; attention/sdpa 2 ms, {needs})"
+    )
+    assert auto(fast, table=rows, precision="fast").explain(backward).part == "plm-quick:quick"
+
+
+def test_with_gradients_the_output_counts_as_well(table: Any) -> None:
+    fast = Offered(kernel(replace(ANY, precision="fast")))
+    rows = table(replace(ROW, backward=True))
+    choice = auto(fast, table=rows).explain(replace(PREFILL, backward=True))
+
+    assert choice.part == "plm-components:eager"
+    assert choice.passed_over[0] == (
+        "attention/quick 1 ms, it is fast and less exact, which needs precision: fast"
+    )
+
+
+def test_where_all_gradients_are_fast_there_is_no_exact_kernel() -> None:
+    lone = {"plm-quick:quick": Offered(kernel(replace(ANY, gradient_precision="fast")))}
+    with pytest.raises(UnsupportedError) as caught:
+        auto(candidates=lone).explain(replace(PREFILL, backward=True))
+
+    assert caught.value.what == (
+        "attention/auto has no kernel for Causal in float32 on cpu, with gradients (head_dim 16, 2 "
+        "to a key/value head, about 1,024 queries by 1,024 keys): plm-quick:quick: its gradients "
+        "are fast and less exact, which needs precision: fast."
+    )
 
 
 def test_a_table_of_other_hardware_does_not_count_and_says_so(table: Any) -> None:
@@ -500,6 +567,22 @@ def test_on_the_device_at_hand_it_computes_what_the_part_computes(
         assert torch.equal(got, part(q[:, :, :rows], k, v, mask))
 
     assert {choice.part for choice in chosen.choices.values()} == {"plm-components:sdpa"}
+
+
+@pytest.mark.parametrize(("precision", "name"), [("exact", "eager"), ("fast", "sdpa")])
+def test_on_the_device_at_hand_gradients_are_those_of_the_part(
+    kernel_device: str, precision: str, name: str
+) -> None:
+    zoo = default_zoo()
+    gradients = []
+    for attention in (auto(precision=precision), zoo.get("attention", name).load()(4, 2, 16)):
+        leaves = [one.requires_grad_() for one in inputs(device=kernel_device)]
+        out = attention(*leaves, Causal())
+        gradients.append(torch.autograd.grad(out, leaves, torch.ones_like(out)))
+
+    for got, expected in zip(*gradients, strict=True):
+        # sdpa on a GPU adds the gradients of keys up in any order
+        torch.testing.assert_close(got, expected)
 
 
 def test_a_table_of_the_device_at_hand_counts_there(kernel_device: str, table: Any) -> None:

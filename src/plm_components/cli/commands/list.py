@@ -64,9 +64,9 @@ def is_untested(entry: Entry) -> bool:
     # here, not above: most lists have nothing to look up
     from plm_components.measured import devices_here, was_tested
 
-    made = entry.provider
+    made = entry.provider.distribution
     try:
-        return not was_tested(entry.address, made.distribution, made.edition, devices_here())
+        return not was_tested(entry.address, made, entry.edition, devices_here())
     except MeasurementError:  # a damaged table proves nothing; the doctor tells of it
         return True
 

@@ -48,7 +48,10 @@ class AutoAttention:
         num_heads: Query heads.
         num_kv_heads: Key/value heads, a divisor of ``num_heads``.
         head_dim: Channels of one head.
-        precision: ``fast`` also takes parts that call themselves fast and less exact.
+        precision: ``exact`` takes no part that calls itself fast and less exact; for a call with
+            gradients, no part that calls its gradients so, which leaves ``eager`` of ours. It
+            holds all scores at once, so training on long inputs wants ``fast``, which takes
+            either.
         table: A measured table of your own (``plm bench SPEC --tune FILE``); it decides before
             those that ship.
         candidates: Every other attention; filled by the assembler.

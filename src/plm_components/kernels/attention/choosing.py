@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from plm_components.contracts import AttentionSupport, Candidates, Choice, Offer, shortfalls
@@ -47,7 +47,8 @@ class Chooser:
     Args:
         heads: ``(num_heads, num_kv_heads, head_dim)`` that a kernel is built with.
         candidates: Every other attention.
-        precision: Whether kernels that declare themselves ``fast`` may be taken.
+        precision: Whether kernels that declare themselves ``fast`` may be taken, or that declare
+            their gradients so where gradients are wanted.
         machine: Where it computes; None for a device that is not here.
         sources: Tables of that machine, the one that decides first.
         asides: What to say of tables that do not count.
@@ -66,6 +67,17 @@ class Chooser:
         Raises:
             UnsupportedError: no candidate can do it, or no test has run those that can.
         """
+        kernel, choice = self._chosen(request)
+        if self.precision == "fast" or not choice.passed_over:
+            return kernel, choice
+        fast_kernel, fast = replace(self, precision="fast")._chosen(request)
+        if fast.part == choice.part:
+            return kernel, choice
+        why = _inexactness(fast_kernel.support, request)
+        told = f"{choice.reason}; precision: fast would take {fast.part}, but {why}"
+        return kernel, replace(choice, reason=told)
+
+    def _chosen(self, request: Request) -> tuple[Any, Choice]:
         passed_over: list[str] = []
         for source in self.sources:
             found = self._fastest(source, request, passed_over)
@@ -97,7 +109,8 @@ class Chooser:
         if not named:
             return "", None, f"of {shown(row.provider)}, which is not here"
         name, offer = named[0]
-        if not source.is_of(row, offer):
+        # what is not available has no version here to speak of
+        if offer.status == "available" and not source.is_of(row, offer):
             return "", None, f"measured in {shown(row.version)}, here is {offer.version}"
         return name, *self._kernel(offer, request)
 
@@ -154,9 +167,8 @@ class Chooser:
         )
         if lacking:
             return f"it cannot do {', '.join(lacking)}"
-        if support.precision == "fast" and self.precision != "fast":
-            return "it is fast and less exact: precision: fast takes it"
-        return ""
+        inexact = "" if self.precision == "fast" else _inexactness(support, request)
+        return f"{inexact}, which needs precision: fast" if inexact else ""
 
     def _proof(self, offer: Offer, support: AttentionSupport, request: Request) -> str | None:
         """Why a kernel can be trusted where it has no time; None where no test has run it."""
@@ -205,6 +217,15 @@ class Chooser:
         if here is not None and here.torch != there:
             told.append(f"measured with torch {shown(there)}, here is {here.torch}")
         return "; ".join([*told, f"by {source.label}", *self.asides])
+
+
+def _inexactness(support: AttentionSupport, request: Request) -> str:
+    """What ``precision: exact`` has against a kernel; with gradients its output counts as well."""
+    if support.precision == "fast":
+        return "it is fast and less exact"
+    if request.backward and support.gradient_precision == "fast":
+        return "its gradients are fast and less exact"
+    return ""
 
 
 def _nearest(table: Table, request: Request) -> list[Row]:
