@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from plm_components.scaffold import Names, distribution, new_distribution
 from plm_components.testing import validate
-from plm_components.zoo import Zoo
+from plm_components.zoo import KINDS, Zoo
 
 _BROKEN = '''
 from plm_components.projectors.linear import LinearProjector
@@ -54,6 +56,7 @@ def _names() -> Names:
         ("plm_pool", "projector", "'plm_pool' cannot be the name"),
         ("../pool", "projector", "'../pool' cannot be the name"),
         ("plm-class", "projector", "'plm-class' cannot be the name"),
+        ("plm-" + "a" * 41, "projector", f"{'a' * 41!r} is too long for the name of a part"),
         ("plm-3d", "projector", "'plm-3d' cannot be the name"),
         ("plm-linear", "projector", "projector/linear is already that of plm-components"),
         ("json", "projector", "A module json can be imported already"),
@@ -68,6 +71,17 @@ def test_a_name_that_cannot_be_is_refused(
     assert (outcome.code, outcome.out) == (2, "")
     assert outcome.err.startswith(said)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("length", [3, 10, 16, 22, 28, 34, 40])
+def test_what_it_writes_is_formatted_however_long_the_name(tmp_path: Path, length: int) -> None:
+    for number, kind in enumerate(KINDS):
+        part = "a-pool-of-very-many-words-that-goes-on-and-on"[: length - 2] + f"x{number:x}"
+        new_distribution(f"plm-{part}", kind, into=tmp_path, zoo=Zoo())
+    for action in (["check"], ["format", "--check"]):
+        command = [sys.executable, "-m", "ruff", *action, "--no-cache", str(tmp_path)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout
 
 
 def test_a_folder_that_exists_is_left_alone(plm, tmp_path: Path) -> None:

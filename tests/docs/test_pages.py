@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 import plm_components
+from plm_components.testing import checks_for
+from plm_components.zoo import KINDS
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = (
@@ -47,7 +49,16 @@ def test_every_block_of_a_page_does_what_it_says(
         pages.run(block)
 
 
-@pytest.mark.parametrize("page", [*PAGES, "CHANGELOG.md"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        *PAGES,
+        "CHANGELOG.md",
+        "docs/contracts.md",
+        "docs/compatibility.md",
+        "docs/publish-a-part.md",
+    ],
+)
 def test_every_link_to_a_file_leads_somewhere(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     targets = re.findall(r"\]\(([^)#]+)\)", text)
@@ -62,6 +73,7 @@ def test_every_link_to_a_file_leads_somewhere(page: str) -> None:
 
 @pytest.fixture(scope="module")
 def generate() -> ModuleType:
+    _load(ROOT / "docs" / "contracts_page.py")
     return _load(ROOT / "docs" / "generate.py")
 
 
@@ -74,6 +86,28 @@ def test_the_page_of_components_is_what_the_code_says(generate: ModuleType) -> N
     written = (ROOT / "docs" / "components.md").read_text(encoding="utf-8")
 
     assert written == generate.components_page(), "make docs writes it again"
+
+
+def test_the_page_of_contracts_is_what_the_code_says(generate: ModuleType) -> None:
+    written = (ROOT / "docs" / "contracts.md").read_text(encoding="utf-8")
+
+    assert written == generate.contracts_page(), "make docs writes it again"
+
+
+def test_the_page_of_contracts_leaves_nothing_out() -> None:
+    page = (ROOT / "docs" / "contracts.md").read_text(encoding="utf-8")
+    for kind in KINDS.values():
+        section = page.partition(f"\n## {kind.name}\n")[2].partition("\n## ")[0]
+        assert f"Contract {kind.contract}: " in section
+        assert "(Protocol):" in section
+        assert [name for name in kind.wired if f"`{name}` (from " not in section] == []
+        asked = [one.name for one in checks_for(kind.name)]
+        assert [name for name in asked if f"| `{name}` |" not in section] == []
+    anchors = {
+        re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-")
+        for head in re.findall(r"^##+ (.+)$", page, re.M)
+    }
+    assert set(re.findall(r"\]\(#([^)]+)\)", page)) <= anchors
 
 
 def test_the_figures_in_the_pages_are_the_measured_ones(generate: ModuleType, figures: Any) -> None:

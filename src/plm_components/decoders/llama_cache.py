@@ -1,4 +1,8 @@
-"""Keys and values of the native decoder: one allocation a layer, as long as the request."""
+"""Keys and values of a native decoder: one allocation a layer, as long as the request.
+
+For any decoder over blocks, ours or a plugin's: give each block its layer of ``layers``, and call
+``advance`` once all of them have run.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +37,7 @@ class LlamaCache:
         max_len: Positions a row can hold.
         dtype: Of keys and values.
         device: Where they lie.
+        address: Of the decoder it belongs to, for messages.
     """
 
     def __init__(
@@ -42,8 +47,10 @@ class LlamaCache:
         max_len: int,
         dtype: torch.dtype,
         device: torch.device | str,
+        *,
+        address: str = "decoder/llama",
     ) -> None:
-        self._rows = RowLengths(batch, max_len, device, address="decoder/llama")
+        self._rows = RowLengths(batch, max_len, device, address=address)
 
         def empty(heads: int, dim: int) -> Tensor:
             # zeros: a masked key still meets its probability of 0, and 0 x NaN is NaN

@@ -37,6 +37,8 @@ _OVERRIDES = {
     "pooling": "projector.pooling={type: my_part}",
 }
 _MODE = 0o755
+# over 100 columns, which a long name makes of it, a formatter breaks it like this
+_LONG_IMPORT = re.compile(r"^(?=.{101})(from \S+ import) (.+)$", re.M)
 
 
 def new_distribution(
@@ -113,4 +115,5 @@ def _placeholders(names: Names, *, summary: str) -> dict[str, str]:
 
 def _filled(text: str, words: dict[str, str]) -> str:
     # in one pass: a name that is put in is never looked at again
-    return re.sub("|".join(map(re.escape, words)), lambda found: words[found[0]], text)
+    filled = re.sub("|".join(map(re.escape, words)), lambda found: words[found[0]], text)
+    return _LONG_IMPORT.sub(r"\1 (\n    \2,\n)", filled)

@@ -17,6 +17,8 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 # folders of the distribution itself, which pytest may put on the path
 _OURS = frozenset({"tests", "benchmarks", "src"})
 _WHERE = "plm plugins new"
+# with it the longest line of a template still fits
+MAX_PART = 40
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,11 @@ class Names:
             _refuse(
                 f"{self.distribution!r} cannot be the name of a distribution with a part.",
                 "lower-case words joined by hyphens, such as plm-gated-pool, and no word of Python",
+            )
+        if len(self.part) > MAX_PART:
+            _refuse(
+                f"{self.part!r} is too long for the name of a part.",
+                f"at most {MAX_PART} characters, so that lines with it keep their length",
             )
         taken = self._taken(zoo)
         if taken:

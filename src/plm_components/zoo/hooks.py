@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import ModuleType
 
@@ -26,6 +26,11 @@ class _Hooks:
     @hookspec
     def plm_register_specs(self) -> Iterable[Path]:  # type: ignore[empty-body]
         """Yields the files of specs that this plugin ships; the stem of each is its name."""
+
+
+def hooks() -> dict[str, Callable[..., object]]:
+    """Every hook by name, as it is specified."""
+    return {name: hook for name, hook in vars(_Hooks).items() if not name.startswith("_")}
 
 
 def components_of(plugin: object, name: str) -> list[Component]:

@@ -8,7 +8,7 @@ from plm_components.contracts import Causal
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from plm_my_part.my_part import MyPart
+from plm_my_part.my_part import MyPart as Part
 
 
 def call() -> tuple[Tensor, Tensor, Tensor]:
@@ -22,5 +22,5 @@ def call() -> tuple[Tensor, Tensor, Tensor]:
 def test_chunks_do_not_show(chunk: int) -> None:
     q, k, v = call()
     want = scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
-    kernel = MyPart(4, 2, 8, chunk=chunk)
+    kernel = Part(4, 2, 8, chunk=chunk)
     torch.testing.assert_close(kernel(q, k, v, Causal()), want)

@@ -1,4 +1,4 @@
-"""Declares a_kind/my_part; imports no torch, since the target is text."""
+"""Declares a_kind/my_part; imports no torch."""
 
 from collections.abc import Iterator
 

@@ -96,7 +96,14 @@ class MyPart(nn.Module):
         self, batch: int, max_len: int, dtype: torch.dtype, device: torch.device | str
     ) -> LlamaCache:
         """An empty cache for ``batch`` rows of at most ``max_len`` positions."""
-        return LlamaCache(self._cached, batch, max_len, dtype, device)
+        return LlamaCache(
+            self._cached,
+            batch,
+            max_len,
+            dtype,
+            device,
+            address="decoder/my_part",
+        )
 
     def init_buffers(self) -> None:
         """Recomputes the rotary frequencies, and whatever the blocks hold."""

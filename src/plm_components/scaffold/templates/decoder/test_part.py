@@ -10,7 +10,7 @@ from plm_components.errors import SpecError
 from plm_components.kernels.attention.eager import EagerAttention
 from torch import Tensor
 
-from plm_my_part.my_part import MyPart
+from plm_my_part.my_part import MyPart as Part
 
 
 def block(index: int) -> PrenormGQASwiGLUBlock:
@@ -20,13 +20,13 @@ def block(index: int) -> PrenormGQASwiGLUBlock:
     )
 
 
-def built(softcap: float = 30.0) -> MyPart:
-    part = MyPart(block=block, dim=16, vocab_size=19, softcap=softcap)
+def built(softcap: float = 30.0) -> Part:
+    part = Part(block=block, dim=16, vocab_size=19, softcap=softcap)
     part.init_weights(torch.Generator().manual_seed(0))
     return part.eval()
 
 
-def hidden_states(part: MyPart, ids_BL: Tensor) -> Tensor:
+def hidden_states(part: Part, ids_BL: Tensor) -> Tensor:
     positions_BL = torch.arange(ids_BL.shape[1]).expand_as(ids_BL)
     hidden_BLD: Tensor = part(part.embed(ids_BL), positions_BL=positions_BL, mask=Causal())
     return hidden_BLD

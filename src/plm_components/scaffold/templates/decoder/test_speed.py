@@ -12,7 +12,7 @@ from plm_components.decoder_blocks.prenorm_gqa_swiglu import PrenormGQASwiGLUBlo
 from plm_components.decoders.llama import LlamaDecoder
 from plm_components.kernels.attention.sdpa import SDPAAttention
 
-from plm_my_part.my_part import MyPart
+from plm_my_part.my_part import MyPart as Part
 
 # dim, heads, key/value heads, positions
 SMALL, LARGE = (32, 4, 2, 7), (1024, 16, 8, 512)
@@ -24,7 +24,7 @@ def block(dim: int, heads: int, kv_heads: int, index: int) -> PrenormGQASwiGLUBl
     return PrenormGQASwiGLUBlock(dim, index, attention=attention, **sizes)
 
 
-@pytest.mark.parametrize("decoder_class", [LlamaDecoder, MyPart])
+@pytest.mark.parametrize("decoder_class", [LlamaDecoder, Part])
 def test_prompt(benchmark: Any, decoder_class: Any) -> None:
     dim, heads, kv_heads, length = SMALL if benchmark.disabled else LARGE
     part = decoder_class(

@@ -9,11 +9,11 @@ from plm_components.errors import ContractError
 from plm_components.kernels.attention.eager import EagerAttention
 from torch.nn.functional import gelu, scaled_dot_product_attention
 
-from plm_my_part.my_part import MyPart
+from plm_my_part.my_part import MyPart as Part
 
 
-def built(dim: int = 32) -> MyPart:
-    part = MyPart(dim, 0, attention=EagerAttention(4, 2, dim // 4))
+def built(dim: int = 32) -> Part:
+    part = Part(dim, 0, attention=EagerAttention(4, 2, dim // 4))
     part.init_weights(torch.Generator().manual_seed(0))
     return part
 

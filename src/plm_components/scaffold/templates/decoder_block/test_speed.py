@@ -11,7 +11,7 @@ from plm_components.decoder_blocks.prenorm_gqa_swiglu import PrenormGQASwiGLUBlo
 from plm_components.kernels.attention.sdpa import SDPAAttention
 from plm_components.kernels.rotary import HalfSplitRotary, RopeScaling
 
-from plm_my_part.my_part import MyPart
+from plm_my_part.my_part import MyPart as Part
 
 # dim, heads, key/value heads, positions
 SMALL, LARGE = (48, 4, 2, 7), (768, 12, 4, 512)
@@ -27,7 +27,7 @@ def test_forward(benchmark: Any, name: str) -> None:
     if name == "llama":
         part = PrenormGQASwiGLUBlock(dim, 0, attention=attention, ffn_dim=8 * dim // 3, **sizes)
     else:
-        part = MyPart(dim, 0, attention=attention, **sizes)
+        part = Part(dim, 0, attention=attention, **sizes)
     part.init_weights(torch.Generator().manual_seed(0))
     x = torch.randn(1, length, dim, generator=torch.Generator().manual_seed(1))
     rotary = HalfSplitRotary(head_dim, 1e4, RopeScaling(1.0, 1.0, 4.0, 8192))

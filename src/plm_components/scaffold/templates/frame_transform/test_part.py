@@ -7,7 +7,7 @@ import torch
 from plm_components.errors import ShapeError
 from torch import Tensor
 
-from plm_my_part.my_part import MyPart
+from plm_my_part.my_part import MyPart as Part
 
 
 def frames(height: int, width: int) -> Tensor:
@@ -17,20 +17,20 @@ def frames(height: int, width: int) -> Tensor:
 
 def test_frames_that_fit_are_left_alone() -> None:
     clip = frames(8, 16)
-    assert torch.equal(MyPart(16)(clip)[:, :, :8], clip)
+    assert torch.equal(Part(16)(clip)[:, :, :8], clip)
 
 
 def test_the_last_column_goes_on() -> None:
-    tiles = MyPart(16)(frames(16, 10))
+    tiles = Part(16)(frames(16, 10))
     assert torch.equal(tiles[..., 10:], tiles[..., 9:10].expand(2, 3, 16, 6))
 
 
 def test_half_a_side_is_two_pixels_averaged() -> None:
     step = torch.tensor([0, 100], dtype=torch.uint8).repeat_interleave(16).expand(1, 3, 32, 32)
-    assert MyPart(16)(step)[0, 0, 0].tolist()[:7] == [0] * 7
-    assert MyPart(16)(step)[0, 0, 0].tolist()[9:] == [100] * 7
+    assert Part(16)(step)[0, 0, 0].tolist()[:7] == [0] * 7
+    assert Part(16)(step)[0, 0, 0].tolist()[9:] == [100] * 7
 
 
 def test_frames_without_channels_are_refused() -> None:
     with pytest.raises(ShapeError, match="cannot be resized"):
-        MyPart(16)(frames(4, 4)[:, 0])
+        Part(16)(frames(4, 4)[:, 0])

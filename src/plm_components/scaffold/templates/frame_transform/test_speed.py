@@ -8,10 +8,10 @@ import pytest
 import torch
 from plm_components.frame_transforms.plm_frames import PLMFramesTransform
 
-from plm_my_part.my_part import MyPart
+from plm_my_part.my_part import MyPart as Part
 
 
-@pytest.mark.parametrize("transform_class", [PLMFramesTransform, MyPart])
+@pytest.mark.parametrize("transform_class", [PLMFramesTransform, Part])
 def test_a_clip(benchmark: Any, transform_class: Any) -> None:
     count, height, width, side = (2, 24, 32, 16) if benchmark.disabled else (16, 480, 640, 448)
     clip = torch.full((count, 3, height, width), 77, dtype=torch.uint8)

@@ -80,4 +80,9 @@ class MyPart(nn.Module):
 
 
 def _misfit(what: str, expected: str, fix: str) -> ShapeError:
-    return ShapeError(what, where="projector/my_part", expected=expected, fix=fix)
+    return ShapeError(
+        what,
+        where="projector/my_part",
+        expected=expected,
+        fix=fix,
+    )

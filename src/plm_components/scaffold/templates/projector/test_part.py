@@ -8,11 +8,11 @@ from plm_components.contracts import Grid
 from plm_components.errors import ShapeError
 from torch.nn.functional import avg_pool2d
 
-from plm_my_part.my_part import MyPart
+from plm_my_part.my_part import MyPart as Part
 
 
-def built() -> MyPart:
-    part = MyPart(6, 5)
+def built() -> Part:
+    part = Part(6, 5)
     part.init_weights(torch.Generator().manual_seed(0))
     return part
 

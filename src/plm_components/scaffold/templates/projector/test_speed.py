@@ -10,13 +10,13 @@ from plm_components.contracts import Grid
 from plm_components.projectors.linear import LinearProjector
 from plm_components.testing.oracles import budget_fault
 
-from plm_my_part.my_part import MyPart
+from plm_my_part.my_part import MyPart as Part
 
 # in_dim, out_dim, side of the grid
 SMALL, LARGE = (24, 32, 6), (1024, 2048, 32)
 
 
-@pytest.mark.parametrize("part_class", [LinearProjector, MyPart])
+@pytest.mark.parametrize("part_class", [LinearProjector, Part])
 def test_forward(benchmark: Any, part_class: Any) -> None:
     in_dim, out_dim, side = SMALL if benchmark.disabled else LARGE
     part, grid = part_class(in_dim, out_dim), Grid(side, side)

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from plm_components.tokenizers.words import WordsTokenizer
 
-from plm_my_part.my_part import MyPart
+from plm_my_part.my_part import MyPart as Part
 
 WORDS = ["which", "shape", "moves", "upward", "the", "purple", "?"]
 TOKENIZERS = {
     "words": lambda: WordsTokenizer(words=WORDS),
-    "bytes": MyPart,
+    "bytes": Part,
 }
 
 

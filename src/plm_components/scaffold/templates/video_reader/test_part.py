@@ -12,7 +12,7 @@ import torch
 from plm_components.errors import MediaError
 from plm_components.video_readers.pyav import PyAVReader
 
-from plm_my_part.my_part import MyPart
+from plm_my_part.my_part import MyPart as Part
 
 
 def write_clip(path: Path, first_grey: int) -> None:
@@ -47,7 +47,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_a_frame_is_decoded_once(clip: Path, decoded: list[int]) -> None:
-    reader = MyPart()
+    reader = Part()
     first = reader.read(clip, [1, 3])
     again = reader.read(clip, [3, 4, 1])
     assert decoded == [1, 3, 4]
@@ -55,14 +55,14 @@ def test_a_frame_is_decoded_once(clip: Path, decoded: list[int]) -> None:
 
 
 def test_what_was_asked_for_longest_ago_is_forgotten(clip: Path, decoded: list[int]) -> None:
-    reader = MyPart(max_frames=2)
+    reader = Part(max_frames=2)
     for indices in ([0, 1], [0, 2], [0], [1]):
         reader.read(clip, indices)
     assert decoded == [0, 1, 2, 1]
 
 
 def test_a_file_written_anew_is_read_anew(clip: Path) -> None:
-    reader = MyPart()
+    reader = Part()
     before = reader.read(clip, [0])
     write_clip(clip, 100)
     os.utime(clip, ns=(1, 1))
@@ -70,7 +70,7 @@ def test_a_file_written_anew_is_read_anew(clip: Path) -> None:
 
 
 def test_a_file_that_is_gone_is_refused(clip: Path) -> None:
-    reader = MyPart()
+    reader = Part()
     reader.read(clip, [0])
     clip.unlink()
     with pytest.raises(MediaError):

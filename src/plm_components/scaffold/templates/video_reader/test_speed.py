@@ -11,10 +11,10 @@ import pytest
 import torch
 from plm_components.video_readers.pyav import PyAVReader
 
-from plm_my_part.my_part import MyPart
+from plm_my_part.my_part import MyPart as Part
 
 
-@pytest.mark.parametrize("reader_class", [PyAVReader, MyPart])
+@pytest.mark.parametrize("reader_class", [PyAVReader, Part])
 def test_asked_again(benchmark: Any, tmp_path: Path, reader_class: Any) -> None:
     count, height, width = (6, 16, 32) if benchmark.disabled else (120, 480, 640)
     path = tmp_path / "clip.mp4"

@@ -6,7 +6,7 @@ import pytest
 from plm_components.contracts import VideoFacts
 from plm_components.errors import SpecError
 
-from plm_my_part.my_part import MyPart
+from plm_my_part.my_part import MyPart as Part
 
 
 def video(num_frames: int, fps: float = 4.0) -> VideoFacts:
@@ -19,11 +19,11 @@ def video(num_frames: int, fps: float = 4.0) -> VideoFacts:
     [(12, 3, (2, 6, 10)), (100, 4, (12, 37, 62, 87)), (9, 1, (4,)), (3, 8, (0, 1, 2))],
 )
 def test_each_stretch_gives_its_middle(num_frames: int, max_frames: int, want: tuple) -> None:
-    sample = MyPart(max_frames=max_frames).sample(video(num_frames))
+    sample = Part(max_frames=max_frames).sample(video(num_frames))
     assert sample.indices == want
     assert sample.timestamps == tuple(index / 4.0 for index in want)
 
 
 def test_no_frame_is_refused() -> None:
     with pytest.raises(SpecError, match="max_frames=0 leaves no frame"):
-        MyPart(max_frames=0)
+        Part(max_frames=0)

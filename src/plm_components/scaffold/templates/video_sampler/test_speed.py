@@ -8,10 +8,10 @@ import pytest
 from plm_components.contracts import VideoFacts
 from plm_components.video_samplers.plm_uniform import PLMUniformSampler
 
-from plm_my_part.my_part import MyPart
+from plm_my_part.my_part import MyPart as Part
 
 
-@pytest.mark.parametrize("sampler_class", [PLMUniformSampler, MyPart])
+@pytest.mark.parametrize("sampler_class", [PLMUniformSampler, Part])
 def test_a_film(benchmark: Any, sampler_class: Any) -> None:
     count = 100 if benchmark.disabled else 200_000
     times = tuple(number / 25 for number in range(count))

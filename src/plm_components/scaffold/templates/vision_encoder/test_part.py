@@ -6,11 +6,11 @@ import pytest
 import torch
 from plm_components.errors import SpecError
 
-from plm_my_part.my_part import MyPart
+from plm_my_part.my_part import MyPart as Part
 
 
-def built(**options: int) -> MyPart:
-    part = MyPart(dim=24, patch_size=4, image_size=16, **options)
+def built(**options: int) -> Part:
+    part = Part(dim=24, patch_size=4, image_size=16, **options)
     part.init_weights(torch.Generator().manual_seed(0))
     return part.eval()
 

@@ -9,18 +9,18 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear, unfold
 
-from plm_my_part.my_part import MyPart
+from plm_my_part.my_part import MyPart as Part
 
 # dim, side of the tile
 SMALL, LARGE = (24, 28), (1024, 448)
 
 
-def by_convolution(part: MyPart, pixels_B3HW: Tensor) -> Tensor:
+def by_convolution(part: Part, pixels_B3HW: Tensor) -> Tensor:
     tokens_BNC: Tensor = part.patches(pixels_B3HW).flatten(2).mT
     return tokens_BNC
 
 
-def by_matrix(part: MyPart, pixels_B3HW: Tensor) -> Tensor:
+def by_matrix(part: Part, pixels_B3HW: Tensor) -> Tensor:
     patches_BNP = unfold(pixels_B3HW, part.patch_size, stride=part.patch_size).mT
     return linear(patches_BNP, part.patches.weight.flatten(1), part.patches.bias)
 
@@ -28,7 +28,7 @@ def by_matrix(part: MyPart, pixels_B3HW: Tensor) -> Tensor:
 @pytest.mark.parametrize("embed", [by_convolution, by_matrix])
 def test_patches(benchmark: Any, embed: Any) -> None:
     dim, side = SMALL if benchmark.disabled else LARGE
-    part = MyPart(dim=dim, image_size=side)
+    part = Part(dim=dim, image_size=side)
     part.init_weights(torch.Generator().manual_seed(0))
     pixels = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
