@@ -72,13 +72,15 @@ def _contender(entry: Entry, zoo: Zoo, options: dict[str, str]) -> Contender:
         provider=entry.provider.distribution,
         version=entry.edition,
         prepare=prepare,
-        precision=_precision(entry),
+        precision=_declared(entry, "precision"),
+        gradient_precision=_declared(entry, "gradient_precision"),
     )
 
 
-def _precision(entry: Entry) -> Literal["exact", "fast"]:
+def _declared(entry: Entry, name: str) -> Literal["exact", "fast"]:
+    """What a part says of itself; exact where it says nothing, or cannot be asked here."""
     try:
         support = getattr(entry.load(), "support", None)
     except PlmError:
         return "exact"
-    return "fast" if getattr(support, "precision", "exact") == "fast" else "exact"
+    return "fast" if getattr(support, name, "exact") == "fast" else "exact"

@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from plm_components.contracts import Causal, CausalCached, Full, Mask
-from plm_components.testing.oracles import attention_oracle, plain_attention, score_rounding
+from plm_components.kernels.attention.eager import EagerAttention
+from plm_components.testing.oracles import attention_oracle, score_rounding
 
 _Oracle = Callable[[Tensor, Tensor, Tensor, Mask], Tensor]
 # scores at once: half a GiB of float64, and softmax holds a few times that
@@ -32,8 +33,8 @@ def exact_attention(q_BHLh: Tensor, k_BGSh: Tensor, v_BGSh: Tensor, mask: Mask) 
 
 
 def plain_attention_in_pieces(q_BHLh: Tensor, k_BGSh: Tensor, v_BGSh: Tensor, mask: Mask) -> Tensor:
-    """``plain_attention``, piece by piece: ``(B, H, L, h)`` in the dtype of q."""
-    return _assembled(plain_attention, q_BHLh, k_BGSh, v_BGSh, mask)
+    """``attention/eager``, piece by piece: ``(B, H, L, h)`` in the dtype of q."""
+    return _assembled(_eager, q_BHLh, k_BGSh, v_BGSh, mask)
 
 
 def rounding_in_pieces(q_BHLh: Tensor, k_BGSh: Tensor, v_BGSh: Tensor) -> float:
@@ -41,6 +42,12 @@ def rounding_in_pieces(q_BHLh: Tensor, k_BGSh: Tensor, v_BGSh: Tensor) -> float:
     with torch.no_grad():
         rows = _rows(q_BHLh, k_BGSh, v_BGSh, Full())
         return max(score_rounding(piece.q, piece.k) for row in rows for piece in row)
+
+
+def _eager(q_BHLh: Tensor, k_BGSh: Tensor, v_BGSh: Tensor, mask: Mask) -> Tensor:
+    """The part itself, not its formula: fp32 sums in another order are another error."""
+    kernel = EagerAttention(q_BHLh.shape[1], k_BGSh.shape[1], q_BHLh.shape[-1])
+    return kernel(q_BHLh, k_BGSh, v_BGSh, mask)
 
 
 def _assembled(oracle: _Oracle, q: Tensor, k: Tensor, v: Tensor, mask: Mask) -> Tensor:
