@@ -12,12 +12,16 @@ from plm_components.bench.memory import identical, poison, shares_memory
 def test_memory_handed_out_next_is_poisoned(bench_device, dtype) -> None:
     # 128 KiB: not so large that a processor's allocator would ask the system anew
     like = torch.zeros(1 << 14, dtype=torch.float64, device=bench_device).view(dtype)
-    poison([like])
-    found = torch.empty_like(like)
+    shares = []
+    # now and then an allocator of a processor has a fitting block that it never offered before
+    for _ in range(8):
+        poison([like])
+        found = torch.empty_like(like)
+        spoilt = found.isnan() if dtype.is_floating_point else found == torch.iinfo(dtype).max
+        shares.append(float(spoilt.float().mean()))
 
-    spoilt = found.isnan() if dtype.is_floating_point else found == torch.iinfo(dtype).max
-    # an allocator keeps a few bytes for its own books
-    assert spoilt.float().mean() > 0.99
+    # and it keeps a few bytes for its own books
+    assert max(shares) > 0.99
 
 
 def test_bits_are_compared() -> None:
