@@ -17,7 +17,7 @@ from plm_components.bench.record import Mode
 from plm_components.bench.requests import TEXT_TOKENS
 from plm_components.bench.use import Use
 from plm_components.bench.workload import workload
-from plm_components.errors import ContractError, UnsupportedError, UsageError
+from plm_components.errors import UnsupportedError, UsageError, WrongAnswerError
 from plm_components.zoo import Zoo, default_zoo
 
 
@@ -105,7 +105,7 @@ def _compared(use: Use, baseline: Contender, candidate: Contender, **how: Any) -
         return Compared(use, compare(use.operation, baseline, candidate, **how))
     except UnsupportedError as error:
         return Compared(use, None, error.what)
-    except ContractError as error:
+    except WrongAnswerError as error:
         return Compared(use, None, error.what, is_wrong=True)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from plm_components.bench.comparison import ALPHA, BUDGET, Comparison, judge
+from plm_components.bench.interval import least_blocks
 from plm_components.bench.measure import MODES, measure
 from plm_components.bench.operation import Contender, Operation
 from plm_components.bench.record import Mode, Record
@@ -27,7 +28,8 @@ def compare(
 ) -> Comparison:
     """Says whether the candidate is slower or faster than the baseline by more than ``budget``.
 
-    When to stop is decided by time alone, which no exchange of names can change.
+    When to stop is decided by time, which no exchange of names can change, and not before there
+    are blocks enough for an interval.
 
     Args:
         operation: What both compute.
@@ -43,13 +45,13 @@ def compare(
     Raises:
         UnsupportedError: one of them cannot do the operation, or cannot run here.
         WrongAnswerError: one of them is wrong.
-        UsageError: the time allows too few blocks for an interval at this ``alpha``.
     """
     records = measure(
         operation,
         trio(baseline, candidate),
         modes=[mode or MODES[operation.device.type][0]],
         budget_s=budget_s,
+        min_blocks=least_blocks(alpha),
         roofline=roofline,
         seed=seed,
     )
@@ -69,7 +71,8 @@ def comparison_of(records: Sequence[Record], *, budget: float, alpha: float) -> 
     """Judges the records of a trio that was measured in one mode.
 
     Raises:
-        UnsupportedError, WrongAnswerError, UsageError: as ``compare``.
+        UnsupportedError, WrongAnswerError: as ``compare``.
+        UsageError: too few blocks for an interval at this ``alpha``.
     """
     require_runners(records)
     for record in records:

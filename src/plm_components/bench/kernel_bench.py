@@ -20,6 +20,7 @@ from plm_components.bench.finish import finished
 from plm_components.bench.fixture import GATED, SMOKE_SEED, Ledger, Timer, raise_within
 from plm_components.bench.gate import REFUSALS
 from plm_components.bench.hardware import hardware
+from plm_components.bench.interval import least_blocks
 from plm_components.bench.measure import MODES, examine_all, measure
 from plm_components.bench.operation import Contender, Operation
 from plm_components.bench.pinning import pinned
@@ -28,7 +29,7 @@ from plm_components.bench.record import Mode, Record
 from plm_components.bench.roofline import measure_roofline
 from plm_components.bench.rotation import Rotation
 from plm_components.bench.start import Started, start
-from plm_components.bench.sweeps import Rounds
+from plm_components.bench.sweeps import LEAST_BLOCKS, Rounds
 from plm_components.bench.truth import Truths
 from plm_components.bench.warm_up import MOST_S
 from plm_components.bench.weather import weather
@@ -102,12 +103,37 @@ class KernelBench:
         Raises:
             WrongAnswerError: one was wrong; the others are recorded.
         """
+        return self._side_by_side(
+            operation,
+            contenders,
+            modes=modes,
+            budget_s=budget_s,
+            seed=seed,
+            min_blocks=LEAST_BLOCKS,
+        )
+
+    def _side_by_side(
+        self,
+        operation: Operation,
+        contenders: Sequence[Contender],
+        *,
+        modes: Sequence[Mode] | None,
+        budget_s: float | None,
+        seed: int | None,
+        min_blocks: int,
+    ) -> list[Record]:
         self._use()
         if self.disabled:
             seed = SMOKE_SEED if seed is None else seed
             return self._judged(examine_all(operation, contenders, modes=modes, seed=seed))
-        budget_s = self._budget_s if budget_s is None else budget_s
-        records = measure(operation, contenders, modes=modes, budget_s=budget_s, seed=seed)
+        records = measure(
+            operation,
+            contenders,
+            modes=modes,
+            budget_s=self._budget_s if budget_s is None else budget_s,
+            min_blocks=min_blocks,
+            seed=seed,
+        )
         self._ledger.records += records
         timed = [record for record in records if record.rounds_s]
         if timed:
@@ -177,12 +203,19 @@ class KernelBench:
         Raises:
             WrongAnswerError: one of them was wrong.
             UnsupportedError: one of them cannot do the operation, or cannot run here.
-            UsageError: the time allows too few blocks for an interval.
+            UsageError: the budget is none.
         """
         allowed = read_budget(self._marked_budget() if budget is None else budget)
         modes = [mode or MODES[operation.device.type][0]]
         contenders = trio(baseline, candidate)
-        records = self(operation, contenders, modes=modes, budget_s=budget_s, seed=seed)
+        records = self._side_by_side(
+            operation,
+            contenders,
+            modes=modes,
+            budget_s=budget_s,
+            seed=seed,
+            min_blocks=least_blocks(alpha),
+        )
         require_runners(records)
         if self.disabled:
             return None

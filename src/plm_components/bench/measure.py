@@ -16,7 +16,7 @@ from plm_components.bench.record import Mode, Record
 from plm_components.bench.roofline import Roofline, measure_roofline
 from plm_components.bench.rotation import Rotation
 from plm_components.bench.start import Started, start
-from plm_components.bench.sweeps import sweep
+from plm_components.bench.sweeps import LEAST_BLOCKS, sweep
 from plm_components.bench.truth import Truths
 from plm_components.bench.warm_up import MOST_S
 from plm_components.bench.weather import weather
@@ -31,6 +31,7 @@ def measure(
     *,
     modes: Sequence[Mode] | None = None,
     budget_s: float = 1.0,
+    min_blocks: int = LEAST_BLOCKS,
     roofline: Roofline | None = None,
     seed: int | None = None,
     on_progress: Callable[[str], None] | None = None,
@@ -41,8 +42,9 @@ def measure(
         operation: What they compute.
         contenders: Who; none of them stops the others, whatever it does.
         modes: How; those of the device by default. Times of different modes are not comparable.
-        budget_s: Seconds of rounds for each contender in each mode. Four rounds are run in any
-            case; warming up takes up to half of it again, and two seconds at most.
+        budget_s: Seconds of rounds for each contender in each mode; warming up takes up to half of
+            it again, and two seconds at most.
+        min_blocks: Blocks that are run in any case, of two rounds each.
         roofline: Of the device; measured here by default.
         seed: Of the inputs; a fresh one by default.
         on_progress: Told what is being done.
@@ -63,7 +65,7 @@ def measure(
     for mode in modes:
         tell(f"{operation.name}: {mode}")
         with torch.no_grad():
-            records += Heat(truths, mode, roofline).run(entrants, budget_s)
+            records += Heat(truths, mode, roofline, min_blocks).run(entrants, budget_s)
     return records
 
 
@@ -113,8 +115,9 @@ def _modes(operation: Operation, asked: Sequence[Mode] | None) -> Sequence[Mode]
 class Heat:
     """One mode: everybody warms up, all run, one round of each is verified."""
 
-    def __init__(self, truths: Truths, mode: Mode, roofline: Roofline) -> None:
+    def __init__(self, truths: Truths, mode: Mode, roofline: Roofline, min_blocks: int) -> None:
         self._operation = truths.operation
+        self._min_blocks = min_blocks
         self._mode = mode
         self._roofline = roofline
         self._seed = truths.seed
@@ -128,7 +131,7 @@ class Heat:
             started, refused = self._start(named, budget_s)
             sky = weather(self._operation.device)
             lanes = {name: one.lane for name, one in started.items()}
-            rounds = sweep(lanes, budget_s * len(lanes), sky.look)
+            rounds = sweep(lanes, budget_s * len(lanes), sky.look, self._min_blocks)
             facts = shared_conditions(self._rotation, self._roofline, self._seed)
             shared = {**pins, **sky.told(), **facts}
         records = []

@@ -15,7 +15,7 @@ from plm_components.bench.race import mirrored
 from plm_components.bench.truth import fresh_seed
 
 # a block is two rounds of each; fewer say nothing about their spread
-_LEAST_BLOCKS = 2
+LEAST_BLOCKS = 2
 _MOST_BLOCKS = 500
 
 
@@ -35,14 +35,18 @@ class Rounds:
 
 
 def sweep(
-    lanes: Mapping[str, Lane], budget_s: float, between: Callable[[], None]
+    lanes: Mapping[str, Lane],
+    budget_s: float,
+    between: Callable[[], None],
+    min_blocks: int = LEAST_BLOCKS,
 ) -> dict[str, Rounds]:
     """Runs mirrored blocks; round ``n`` of every lane belongs to the same block.
 
     Args:
         lanes: By name.
-        budget_s: Seconds for all of them; two blocks are run in any case.
+        budget_s: Seconds for all of them.
         between: Called between blocks, outside of any round.
+        min_blocks: How many are run in any case.
     """
     rounds = {name: Rounds() for name in lanes}
     chance = np.random.default_rng(fresh_seed())
@@ -50,9 +54,7 @@ def sweep(
         lane.begin()
     with _no_collection():
         began, blocks = perf_counter(), 0
-        while blocks < _LEAST_BLOCKS or (
-            blocks < _MOST_BLOCKS and perf_counter() - began < budget_s
-        ):
+        while blocks < min_blocks or (blocks < _MOST_BLOCKS and perf_counter() - began < budget_s):
             running = [name for name in lanes if rounds[name].failure is None]
             for name in mirrored(running, chance):
                 _run(lanes[name], rounds[name])
