@@ -333,7 +333,8 @@ def test_the_kit_passes_in_the_interpreter() -> None:
         entry = default_zoo().get("decoder_block", "fused_prenorm_gqa_swiglu")
         options = {"num_heads": 4, "num_kv_heads": 2, "ffn_dim": 96, "kernels": "triton"}
         found = conformance(entry, options)
-        assert [str(result) for result in found if result.outcome != "passed"] == []
+        assert [str(result) for result in found if result.outcome == "failed"] == []
+        assert sum(result.outcome == "passed" for result in found) >= 10
 
 
 @pytest.mark.parametrize(

@@ -221,5 +221,5 @@ def test_the_kit_passes() -> None:
     # the kit's tensors are on the CPU: only the interpreter can be asked
     if not torch.cuda.is_available():
         results = conformance(TritonPooling, kind="pooling")
-        assert [str(result) for result in results if result.outcome != "passed"] == []
-        assert len(results) >= 6
+        assert [str(result) for result in results if result.outcome == "failed"] == []
+        assert sum(result.outcome == "passed" for result in results) >= 6
