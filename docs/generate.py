@@ -1,9 +1,9 @@
 """Writes what is generated in the pages: ``make docs``.
 
 ``docs/components.md`` lists every part of ours with its options; ``docs/contracts.md`` every
-contract with the checks of the conformance kit; ``docs/plm-tiny.md`` and a block
-of the README give plm-tiny's figures, as ``make figures`` measured them. A test compares the pages
-with what this file would write.
+contract with the checks of the conformance kit; ``docs/measurements.md`` tells what the files in
+``benchmarks/results`` hold; ``docs/plm-tiny.md`` and a block of the README give plm-tiny's figures,
+as ``make figures`` measured them. A test compares the pages with what this file would write.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from contracts_page import contracts_page
+from measured_page import measurements_page
 
 from plm_components.spec import Option, Slot, signature_of
 from plm_components.zoo import KINDS, Entry, Kind, list_components
@@ -157,10 +158,9 @@ def main() -> None:
     """Writes every page."""
     (HERE / "components.md").write_text(components_page(), encoding="utf-8")
     (HERE / "contracts.md").write_text(contracts_page(), encoding="utf-8")
+    (HERE / "measurements.md").write_text(measurements_page(), encoding="utf-8")
     if not (HERE / "plm-tiny.json").exists():
-        sys.exit(
-            "components.md and contracts.md are written; plm-tiny has no figures yet: make figures"
-        )
+        sys.exit("the pages of the code are written; plm-tiny has no figures yet: make figures")
     figures = json.loads((HERE / "plm-tiny.json").read_text(encoding="utf-8"))
     (HERE / "plm-tiny.md").write_text(tiny_page(figures), encoding="utf-8")
     README.write_text(readme_with(figures, README.read_text(encoding="utf-8")), encoding="utf-8")

@@ -74,6 +74,7 @@ def test_every_link_to_a_file_leads_somewhere(page: str) -> None:
 @pytest.fixture(scope="module")
 def generate() -> ModuleType:
     _load(ROOT / "docs" / "contracts_page.py")
+    _load(ROOT / "docs" / "measured_page.py")
     return _load(ROOT / "docs" / "generate.py")
 
 
@@ -92,6 +93,12 @@ def test_the_page_of_contracts_is_what_the_code_says(generate: ModuleType) -> No
     written = (ROOT / "docs" / "contracts.md").read_text(encoding="utf-8")
 
     assert written == generate.contracts_page(), "make docs writes it again"
+
+
+def test_the_page_of_measurements_is_what_the_files_say(generate: ModuleType) -> None:
+    written = (ROOT / "docs" / "measurements.md").read_text(encoding="utf-8")
+
+    assert written == generate.measurements_page(), "make docs writes it again"
 
 
 def test_the_page_of_contracts_leaves_nothing_out() -> None:
