@@ -175,6 +175,8 @@ def test_layers_that_were_measured_leave_what_stands_around_them_to_be_estimated
     _, layer = gradients.uses
     estimated = price(gradients, [[], [record(layer, layer.part, 5.0)]], ROOFLINE).stages[0]
     assert estimated.total_s < 5.0 * layer.times
+    (_, first) = sentences(Price((estimated,), backward=True))
+    assert "(an estimate)" in first
 
 
 def test_a_slower_part_in_the_whole_costs() -> None:
@@ -218,6 +220,9 @@ def test_a_part_without_a_time_saves_nothing_and_is_told() -> None:
         "  attention/sdpa got no time, so attention/decode is taken at the roofline"
     )
     assert found.of(block)[1] is stage
+    untimed = record(block, block.part)
+    told = list(sentences(price(work, [[], [untimed]], ROOFLINE)))
+    assert f"  {block.part} got no time, so decoder_block/decode is priced by what it holds" in told
 
 
 def test_seconds_have_three_digits_and_a_unit() -> None:

@@ -59,8 +59,8 @@ def _share_told(price: Price, stage: StagePrice) -> str:
 def _how(stage: StagePrice) -> str:
     if stage.is_measured:
         return "measured"
-    if any(one.is_measured and not one.use.is_kernel for one in stage.priced):
-        known_s = stage.total_s - stage.estimated_s
+    known_s = stage.total_s - stage.estimated_s
+    if known_s > 0 and any(one.is_measured and not one.use.is_kernel for one in stage.priced):
         return f"{seconds(known_s)} of it measured, the rest an estimate"
     return "an estimate"
 
@@ -72,7 +72,9 @@ def _calls_told(one: Priced) -> str:
 
 def _savings_told(price: Price, stage: StagePrice, one: Priced) -> Iterator[str]:
     if one.records and not one.is_measured:
-        yield f"  {one.use.part} got no time, so {one.use.operation.name} is taken at the roofline"
+        name = one.use.operation.name
+        instead = "is taken at the roofline" if one.use.is_kernel else "is priced by what it holds"
+        yield f"  {one.use.part} got no time, so {name} {instead}"
         return
     exact, fast = one.best("exact"), one.best("fast")
     if exact is not None:
