@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from itertools import pairwise
 from statistics import median
 
@@ -50,6 +51,21 @@ def _busy_for(seconds: float):
         return call
 
     return busy
+
+
+def test_the_truth_is_worked_out_once_for_all_contenders(bench_device) -> None:
+    operation, asked, told = kernels.gated(device=bench_device, trials=False), [], []
+
+    def exact(x, w):
+        asked.append(x.dtype)
+        return operation.exact(x, w)
+
+    counted = replace(operation, exact=exact)
+    three = [kernels.contender(kernels.honest)] * 3
+    examine_all(counted, three, on_progress=told.append)
+    # normal, wide and large inputs
+    assert asked == [torch.float64] * 3
+    assert told == [f"gated: honest at the gate ({place}/3)" for place in (1, 2, 3)]
 
 
 def test_a_known_duration_is_measured(bench_device) -> None:

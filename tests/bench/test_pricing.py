@@ -12,8 +12,9 @@ from plm_components.bench.blank import blank_record
 from plm_components.bench.composition import bench
 from plm_components.bench.entrant import Entrant
 from plm_components.bench.hardware import hardware
-from plm_components.bench.operation import Contender
-from plm_components.bench.pricing import price, seconds, sentences
+from plm_components.bench.operation import Contender, Operation
+from plm_components.bench.pricing import Price, price
+from plm_components.bench.pricing_text import seconds, sentences, worth
 from plm_components.bench.record import Record, Verdict
 from plm_components.bench.roofline import Roofline
 from plm_components.bench.tuning import tune
@@ -105,6 +106,89 @@ def test_a_difference_within_the_spread_is_no_saving() -> None:
     assert one.best("exact") is clearly
 
 
+def projectors(work: Workload, *whole: Record, kernel: tuple[Record, ...] = ()) -> Price:
+    """A price with the projector alone measured, and its pooling if that is given."""
+    found = [
+        whole if use.operation.kind == "projector" else kernel if use.stage == "project" else ()
+        for use in work.uses
+    ]
+    return price(work, found, ROOFLINE)
+
+
+def test_a_whole_projector_that_was_measured_is_its_stage() -> None:
+    work = workload("plm-tiny", "1tile")
+    (use,) = [one for one in work.uses if one.operation.kind == "projector"]
+    own = record(use, use.part, 1.9e-4, 2e-4, 2.1e-4)
+    better, worse = record(use, "projector/better", 1.5e-4), record(use, "projector/worse", 3e-4)
+    much, near = record(use, "projector/much", 7e-4), record(use, "projector/near", 2.05e-4)
+    found = projectors(work, own, better, worse, much, near)
+    one, project = found.of(use)
+    assert (project.total_s, project.is_measured) == (pytest.approx(2e-4), True)
+    assert [worth(project, one, each) for each in (own, better, worse, much, near)] == [
+        "",
+        "saves 25.0 % of project",
+        "costs +50.0 % of project",
+        "makes project 3.50x as long",
+        "within the spread",
+    ]
+    told = list(sentences(found))
+    (first,) = [line for line in told if line.startswith("project: ")]
+    assert first.startswith("project: 200 µs in all (measured), ")
+    # nobody timed the kernel inside
+    assert first.endswith("(at the roofline)")
+    assert any(
+        line.startswith("  projector/better in projector saves 25.0 % of it") for line in told
+    )
+
+
+def test_a_kernel_is_never_more_than_the_whole_that_holds_it() -> None:
+    work = workload("plm-tiny", "1tile")
+    kernel, whole = [one for one in work.uses if one.stage == "project"]
+    pooling = (record(kernel, kernel.part, 4e-4), record(kernel, "pooling/none", 1e-9))
+    found = projectors(work, record(whole, whole.part, 2e-4), kernel=pooling)
+    one, project = found.of(kernel)
+    assert project.total_s == pytest.approx(2e-4)
+    assert worth(project, one, pooling[1]) == "saves 100.0 % of project"
+    told = "\n".join(sentences(found))
+    assert f"up to all of it in {kernel.part} 1 x 400 µs, timed alone" in told
+    assert "pooling/none in projector.pooling saves 100.0 % of it" in told
+
+
+def test_layers_that_were_measured_leave_what_stands_around_them_to_be_estimated() -> None:
+    work = workload("plm-tiny", "decode")
+    _, block = work.uses
+    own = record(block, block.part, 1e-2)
+    found = price(work, [two(work)[0], [own]], ROOFLINE)
+    one, decode = found.of(block)
+    # embeddings, the last norm and the logits
+    inside_s = work.inside[block.stage, block.path].least_s(1e9, 1e9)
+    around_s = work.rest["decode"].least_s(1e9, 1e9) - inside_s
+    assert 0 < around_s < inside_s
+    assert decode.total_s == pytest.approx(block.times * 1e-2 + around_s)
+    assert decode.estimated_s == pytest.approx(around_s)
+    assert not decode.is_measured
+    told = list(sentences(found))
+    assert "of it measured, the rest an estimate)" in told[1]
+    assert worth(decode, one, own) == ""
+    # a layer's gradients are those of its input alone, which is no training step
+    gradients = workload("plm-tiny", "prefill", backward=True)
+    _, layer = gradients.uses
+    estimated = price(gradients, [[], [record(layer, layer.part, 5.0)]], ROOFLINE).stages[0]
+    assert estimated.total_s < 5.0 * layer.times
+    (_, first) = sentences(Price((estimated,), backward=True))
+    assert "(an estimate)" in first
+
+
+def test_a_slower_part_in_the_whole_costs() -> None:
+    work = workload("plm-tiny", "1tile")
+    whole = {"encode": 0.05, "project": 0.01, "prefill": 0.04, "decode": 0.02}
+    use = work.uses[0]
+    own, slow = record(use, use.part, 1e-3), record(use, "attention/slow", 2e-3)
+    found = price(work, [[own, slow], *[[] for _ in work.uses[1:]]], ROOFLINE, whole)  # type: ignore[arg-type]
+    one, encode = found.of(use)
+    assert worth(encode, one, slow) == "costs +8.0 % of encode"
+
+
 def test_with_gradients_the_rest_has_its_backward_too() -> None:
     work = workload("plm-tiny", "1tile", backward=True)
     found = price(work, two(work), ROOFLINE)
@@ -136,6 +220,9 @@ def test_a_part_without_a_time_saves_nothing_and_is_told() -> None:
         "  attention/sdpa got no time, so attention/decode is taken at the roofline"
     )
     assert found.of(block)[1] is stage
+    untimed = record(block, block.part)
+    told = list(sentences(price(work, [[], [untimed]], ROOFLINE)))
+    assert f"  {block.part} got no time, so decoder_block/decode is priced by what it holds" in told
 
 
 def test_seconds_have_three_digits_and_a_unit() -> None:
@@ -188,6 +275,34 @@ def test_only_what_was_asked_for_is_benched() -> None:
         bench("plm-tiny", "prefill", only=["atention"])
     with pytest.raises(UnknownComponentError, match="No attention is named 'egar'"):
         bench("plm-tiny", "prefill", only=["attention/egar"])
+
+
+def test_a_part_is_chosen_by_the_name_that_the_table_has(monkeypatch) -> None:
+    asked: list[list[str]] = []
+
+    def measure(operation: Operation, parts: list[Contender], **_: object) -> list[Record]:
+        asked.append([one.part for one in parts])
+        return []
+
+    monkeypatch.setattr("plm_components.bench.composition.measure", measure)
+    monkeypatch.setattr("plm_components.bench.composition.measure_roofline", lambda *_: ROOFLINE)
+
+    def parts(only: str) -> list[str]:
+        bench("plm-tiny", "1tile", only=[only])
+        return asked.pop()
+
+    oracle = "projector/avg_pool_mlp (order=pool_last, pooling=adaptive)"
+    spec = "projector/avg_pool_mlp (order=pool_first, pooling=mean)"
+    one = "projector/avg_pool_mlp (order=pool_last, pooling=mean)"
+    assert parts(spec) == [oracle, spec]
+    assert parts(one) == [oracle, one, spec]
+    every = parts("projector/avg_pool_mlp")
+    assert {oracle, spec, one} < set(every)
+    assert all(part.startswith("projector/avg_pool_mlp (") for part in every)
+    # as a spec may write it, too
+    assert parts("projector/plm-components:avg_pool_mlp") == every
+    with pytest.raises(UsageError, match="competes as 'projector/avg_pool_mlp"):
+        bench("plm-tiny", "1tile", only=["projector/avg_pool_mlp (pooling=max)"])
 
 
 def test_the_whole_is_measured_where_it_is_asked_for() -> None:

@@ -33,7 +33,17 @@ def test_a_person_reads_tables_and_the_price_of_the_whole(plm) -> None:
     assert any(line.startswith("pooling/mean [spec]") for line in lines)
     assert any(line.startswith("pooling/adaptive [oracle]") and "1.00x" in line for line in lines)
     assert any(line.startswith("project: ") and "(an estimate)" in line for line in lines)
-    assert "… pooling/projector: pooling/mean at the gate" in done.err
+    assert "… pooling/projector: pooling/mean at the gate (2/3)" in done.err
+
+
+def test_a_measured_projector_is_the_price_of_its_stage(plm) -> None:
+    done = plm(*QUICK, "--only", "projector")
+    assert done.code == 0
+    assert "another function: linear, perceiver_resampler, pixel_shuffle_mlp" in done.out
+    assert "is another function" not in done.out
+    (project,) = [line for line in done.out.splitlines() if line.startswith("project: ")]
+    assert "(measured)" in project
+    assert "saves -" not in done.out
 
 
 def test_a_program_reads_one_document(plm, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from plm_components.assembly import as_dtype
-from plm_components.bench.contenders import contenders
+from plm_components.bench.contenders import contenders, names_of
 from plm_components.bench.hardware import Hardware, hardware
 from plm_components.bench.measure import MODES, measure
 from plm_components.bench.operation import Contender
@@ -154,12 +154,10 @@ class _Chosen:
     def __init__(self, only: Sequence[str], zoo: Zoo) -> None:
         self._zoo = zoo
         self._kinds = [word for word in only if "/" not in word]
-        self._parts = [word for word in only if "/" in word]
         for kind in self._kinds:
             if kind not in KINDS:
                 raise _no_kind(kind)
-        for part in self._parts:
-            zoo.get(*part.split("/", 1))
+        self._parts = [name for word in only if "/" in word for name in _names(word, zoo)]
 
     def wants(self, use: Use) -> bool:
         """Whether anything of its kind was asked for."""
@@ -172,11 +170,25 @@ class _Chosen:
         if use.operation.kind in self._kinds or not self._parts:
             return everybody
         beside = (use.operation.oracle, use.part)
-        return [
-            one
-            for one in everybody
-            if one.part in beside or one.part.partition(" ")[0] in self._parts
-        ]
+        return [one for one in everybody if one.part in beside or one.part in self._parts]
+
+
+def _names(word: str, zoo: Zoo) -> list[str]:
+    """Of a part all its variants, or the one of them that was typed as a table prints it."""
+    part, _, options = word.partition(" (")
+    entry = zoo.get(*part.split("/", 1))
+    names = names_of(entry, zoo)
+    if not options:
+        return names
+    wanted = f"{entry.kind}/{zoo.spelling(entry)} ({options}"
+    if wanted in names:
+        return [wanted]
+    raise UsageError(
+        f"Nobody competes as {word!r}.",
+        where="bench, only",
+        expected=f"one of: {'; '.join(names)}",
+        fix=f'--only "{names[0]}"',
+    )
 
 
 def _forward_only() -> UsageError:

@@ -40,6 +40,13 @@ def variant_name(kind: str, spelling: str, options: Mapping[str, str]) -> str:
     return f"{kind}/{spelling}" + (f" ({said})" if said else "")
 
 
+def names_of(entry: Entry, zoo: Zoo) -> list[str]:
+    """What a registered part is called where it competes: one name for each of its variants."""
+    return [
+        variant_name(entry.kind, zoo.spelling(entry), options) for options in _variants(entry, zoo)
+    ]
+
+
 def _variants(entry: Entry, zoo: Zoo) -> list[dict[str, str]]:
     """Ways to set a part's options that are contenders of their own."""
     if entry.address != "projector/avg_pool_mlp" or entry.provider.distribution != _OURS:

@@ -68,6 +68,12 @@ class Costs:
         """Whether a softmax ran that no attention part stands for."""
         return any(one.name in ("attention", "_softmax") for one in self.operators)
 
+    def without(self, other: Costs) -> Costs:
+        """What is left when everything of another, which is among it, is taken away."""
+        left = Counter(self.operators)
+        left.subtract(other.operators)
+        return Costs({one: times for one, times in left.items() if times})
+
     def least_s(self, flops_per_s: float, bytes_per_s: float) -> float:
         """Seconds where each operator is at the roofline: an estimate, and a low one."""
         return sum(

@@ -93,8 +93,9 @@ def _entrants(
     truths: Truths, contenders: Sequence[Contender], tell: Callable[[str], None]
 ) -> list[Entrant]:
     entrants = []
-    for contender in contenders:
-        tell(f"{truths.operation.name}: {contender.part} at the gate")
+    for place, contender in enumerate(contenders, 1):
+        at = f"({place}/{len(contenders)})"
+        tell(f"{truths.operation.name}: {contender.part} at the gate {at}")
         entrants.append(enter(contender, truths))
     return entrants
 

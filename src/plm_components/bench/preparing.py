@@ -28,6 +28,8 @@ from plm_components.zoo import Entry, Zoo
 
 _Options: TypeAlias = Mapping[str, Any]
 _PLM_PROJECTOR = "projector/avg_pool_mlp"
+# by these words a refusal is told from that of a part which could not do it here
+ANOTHER_FUNCTION = "is another function than"
 
 
 def _built(
@@ -125,7 +127,7 @@ def _require_state(
 
 def _another_function(entry: Entry, why: str, oracle: str) -> UnsupportedError:
     return UnsupportedError(
-        f"{entry.address} is another function than {oracle}: {why}.",
+        f"{entry.address} {ANOTHER_FUNCTION} {oracle}: {why}.",
         where=entry.address,
         expected=f"the options and weights of {oracle}",
         fix="bench it in a suite of its own",

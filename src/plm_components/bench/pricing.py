@@ -44,6 +44,14 @@ class Priced:
             return None
         return (self.own_s - median(record.rounds_s)) * self.use.times
 
+    def is_within_spread(self, record: Record) -> bool:
+        """Whether a part's time is the spec's, as far as their rounds can tell."""
+        own = self._own
+        if own is None or not record.rounds_s:
+            return False
+        spread_s = max(deviation(record.rounds_s), deviation(own.rounds_s))
+        return abs(self.own_s - median(record.rounds_s)) <= spread_s
+
     def best(self, precision: str) -> Record | None:
         """The fastest part of a precision, where it is faster than the spec's beyond their spread.
 
@@ -52,11 +60,17 @@ class Priced:
         """
         timed = [one for one in self.records if one.rounds_s and one.precision == precision]
         best = min(timed, key=lambda one: median(one.rounds_s), default=None)
-        own = next((one for one in self.records if one.part == self.use.part), None)
-        if best is None or own is None or not self.is_measured:
+        saved_s = None if best is None else self.saved_s(best)
+        if best is None or saved_s is None or saved_s <= 0 or self.is_within_spread(best):
             return None
-        spread_s = max(deviation(best.rounds_s), deviation(own.rounds_s))
-        return best if self.own_s - median(best.rounds_s) > spread_s else None
+        return best
+
+    @property
+    def _own(self) -> Record | None:
+        """Of the part that the spec names, if it got a time."""
+        return next(
+            (one for one in self.records if one.part == self.use.part and one.rounds_s), None
+        )
 
 
 @dataclass(frozen=True)
@@ -66,20 +80,39 @@ class StagePrice:
     Args:
         stage: Which.
         total_s: Seconds of all of it; of ``decode`` those of one token.
-        is_measured: Whether the whole was measured. Else it is an estimate: kernels as measured,
-            everything else at the roofline, which is less than it takes.
+        estimated_s: How many of them nobody measured: they are at the roofline, which is less than
+            it takes. Wholes are taken as measured, elsewhere kernels are.
         priced: Its operations.
     """
 
     stage: Stage
     total_s: float
-    is_measured: bool
+    estimated_s: float
     priced: tuple[Priced, ...]
 
     @property
+    def is_measured(self) -> bool:
+        """Whether all of it was."""
+        return self.estimated_s == 0
+
+    @property
     def kernels_s(self) -> float:
-        """Seconds in kernels of slots."""
+        """Seconds in kernels of slots, timed alone."""
         return sum(one.total_s for one in self.priced if one.use.is_kernel)
+
+    def saved_share(self, one: Priced, record: Record) -> float | None:
+        """What the stage takes less with another part, as a share of it; negative where more.
+
+        Alone a kernel can take longer than the whole that holds it: it is taken for all of the
+        whole then, and what another saves of the kernel is saved of the whole.
+
+        Args:
+            one: An operation of the stage.
+            record: Of the other part; None comes of one without a time.
+        """
+        saved_s = one.saved_s(record)
+        alone_s = self.kernels_s if one.use.is_kernel else one.total_s
+        return None if saved_s is None else saved_s / max(self.total_s, alone_s)
 
 
 @dataclass(frozen=True)
@@ -134,20 +167,6 @@ def price(
     return Price(tuple(_stages(work, priced, roofline, measured or {})), work.backward)
 
 
-def sentences(price: Price) -> Iterator[str]:
-    """The price in words: shares of stages, and what the fastest parts would save."""
-    if not all(stage.is_measured for stage in price.stages):
-        twice = ", its backward as twice the forward" if price.backward else ""
-        yield (
-            f"Estimates: kernels as measured, everything else at the roofline{twice}, which is "
-            "less than it takes; measure the whole to know."
-        )
-    for stage in price.stages:
-        yield _share_told(price, stage)
-        for one in stage.priced:
-            yield from _savings_told(price, stage, one)
-
-
 def _stages(
     work: Workload,
     priced: Iterable[Priced],
@@ -155,16 +174,40 @@ def _stages(
     measured: Mapping[Stage, float],
 ) -> Iterator[StagePrice]:
     everything = list(priced)
-    for stage, costs in work.rest.items():
+    for stage in work.rest:
         own = tuple(one for one in everything if one.use.stage == stage)
-        total_s = measured.get(stage)
-        if total_s is None:
-            kernels_s = sum(one.total_s for one in own if one.use.is_kernel)
-            rest_s = costs.least_s(roofline.flops_per_s, roofline.bytes_per_s)
-            rest_s *= _WITH_GRADIENTS if work.backward else 1
-            yield StagePrice(stage, kernels_s + rest_s, False, own)
+        if stage in measured:
+            yield StagePrice(stage, measured[stage], 0.0, own)
         else:
-            yield StagePrice(stage, total_s, True, own)
+            yield _composed(work, stage, own, roofline)
+
+
+def _composed(
+    work: Workload, stage: Stage, own: tuple[Priced, ...], roofline: Roofline
+) -> StagePrice:
+    """A stage out of its parts: measured wholes, kernels outside of these, and the rest."""
+    wholes = [one for one in own if _is_whole(one, work)]
+    paths = [f"{one.use.path}." for one in wholes]
+    kernels = [
+        one
+        for one in own
+        if one.use.is_kernel and not any(one.use.path.startswith(path) for path in paths)
+    ]
+    rest = work.rest[stage]
+    for one in wholes:
+        rest = rest.without(work.inside[stage, one.use.path])
+    rest_s = rest.least_s(roofline.flops_per_s, roofline.bytes_per_s)
+    rest_s *= _WITH_GRADIENTS if work.backward else 1
+    estimated_s = rest_s + sum(one.total_s for one in kernels if not one.is_measured)
+    known_s = sum(one.total_s for one in (*wholes, *kernels) if one.is_measured)
+    return StagePrice(stage, known_s + estimated_s, estimated_s, own)
+
+
+def _is_whole(one: Priced, work: Workload) -> bool:
+    """Whether its time is that of all it holds; a layer's gradients lack those of its weights."""
+    if one.use.is_kernel or not one.is_measured:
+        return False
+    return one.use.operation.kind == "projector" or not work.backward
 
 
 def _priced(use: Use, records: Sequence[Record], roofline: Roofline) -> Priced:
@@ -172,47 +215,3 @@ def _priced(use: Use, records: Sequence[Record], roofline: Roofline) -> Priced:
     if own is None:
         return Priced(use, tuple(records), roofline.least_s(use.operation.work), False)
     return Priced(use, tuple(records), median(own.rounds_s), True)
-
-
-def _share_told(price: Price, stage: StagePrice) -> str:
-    how = "measured" if stage.is_measured else "an estimate"
-    share = price.share(stage)
-    of = "a token" if stage.stage == "decode" else "in all"
-    text = f"{stage.stage}: {seconds(stage.total_s)} {of} ({how})"
-    if share is not None:
-        text += f", {100 * share:.1f} % of {price.whole_name}"
-    kernels = [one for one in stage.priced if one.use.is_kernel]
-    if kernels:
-        parts = ", ".join(
-            f"{one.use.part} {one.use.times} x {seconds(one.own_s)}" for one in kernels
-        )
-        text += f"; {100 * stage.kernels_s / stage.total_s:.1f} % of it in {parts}"
-    return text
-
-
-def _savings_told(price: Price, stage: StagePrice, one: Priced) -> Iterator[str]:
-    if one.records and not one.is_measured:
-        yield f"  {one.use.part} got no time, so {one.use.operation.name} is taken at the roofline"
-        return
-    exact, fast = one.best("exact"), one.best("fast")
-    if exact is not None:
-        yield f"  {exact.part} in {one.use.path} saves {_saved(price, stage, one, exact)}"
-    if fast is not None:
-        saved = _saved(price, stage, one, fast)
-        yield f"  {fast.part} in {one.use.path}, less precise (fast), saves {saved}"
-
-
-def _saved(price: Price, stage: StagePrice, one: Priced, record: Record) -> str:
-    saved_s, whole = one.saved_s(record) or 0.0, price.whole_s
-    text = f"{100 * saved_s / stage.total_s:.1f} % of it"
-    if whole is None or stage.stage == "decode":
-        return text
-    return f"{text}, {100 * saved_s / whole:.1f} % of {price.whole_name}"
-
-
-def seconds(value: float) -> str:
-    """Three digits and a unit: ``1.25 ms``."""
-    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
-        if value >= scale:
-            return f"{value / scale:.3g} {unit}"
-    return f"{value / 1e-9:.3g} ns"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from plm_components.assembly import BuiltParts
 from plm_components.bench.costs import Costs, OperatorCost, counting
@@ -25,15 +26,21 @@ class StageRun:
     Args:
         calls: Requests to kernels in slots, and how often.
         operators: Everything else.
+        inside: Those that ran in modules which can be benched as a whole, by slot.
     """
 
     calls: Counter[Call] = field(default_factory=Counter)
     operators: Counter[OperatorCost] = field(default_factory=Counter)
+    inside: dict[str, Counter[OperatorCost]] = field(default_factory=dict)
 
     @property
     def costs(self) -> Costs:
         """Of everything but the kernels."""
         return Costs(dict(self.operators))
+
+    def costs_inside(self, path: str) -> Costs:
+        """Of everything but the kernels in the modules of a slot."""
+        return Costs(dict(self.inside.get(path, {})))
 
 
 class MetaRun:
@@ -44,6 +51,7 @@ class MetaRun:
         recording: Of these recorders.
         request: What to run.
         dtype: Of pixels and embeddings.
+        wholes: Slots whose modules' own share is wanted.
 
     Raises:
         ContractError: the prompt is longer than the decoder.
@@ -51,11 +59,17 @@ class MetaRun:
     """
 
     def __init__(
-        self, parts: BuiltParts, recording: Recording, request: Request, dtype: torch.dtype
+        self,
+        parts: BuiltParts,
+        recording: Recording,
+        request: Request,
+        dtype: torch.dtype,
+        wholes: Sequence[str] = (),
     ) -> None:
         self.stages: dict[Stage, StageRun] = {}
         self.failures: dict[Stage, str] = {}
         self._parts, self._recording, self._dtype = parts, recording, dtype
+        self._wholes = wholes
         encoder, projector = parts.vision_encoder, parts.projector
         side, tiles = encoder.image_size, request.num_tiles
         grid = encoder.grid(side, side)
@@ -92,7 +106,7 @@ class MetaRun:
         """Runs a stage and keeps what it ran; None where it cannot run on shapes alone."""
         self._recording.take()
         try:
-            with counting() as operators:
+            with counting() as operators, self._shares(operators) as inside:
                 out = forward()
         except PlmError:
             raise
@@ -100,8 +114,20 @@ class MetaRun:
             first_line = str(error).partition("\n")[0]
             self.failures[stage] = f"{type(error).__name__}: {first_line}"
             return None
-        self.stages[stage] = StageRun(self._recording.take(), operators)
+        self.stages[stage] = StageRun(self._recording.take(), operators, inside)
         return out
+
+    @contextmanager
+    def _shares(
+        self, operators: Counter[OperatorCost]
+    ) -> Iterator[dict[str, Counter[OperatorCost]]]:
+        """Fills what is counted between the beginning and the end of a module of a slot."""
+        inside: dict[str, Counter[OperatorCost]] = {path: Counter() for path in self._wholes}
+        with ExitStack() as hooks:
+            for path, share in inside.items():
+                for module in self._parts.instances.get(path, []):
+                    hooks.enter_context(_counted(module, operators, share))
+            yield inside
 
     def _empty(self, *shape: int, like: Tensor | None = None) -> Tensor:
         dtype = self._dtype if like is None else like.dtype
@@ -116,3 +142,24 @@ class MetaRun:
                 expected=f"at most {most:,} positions",
                 fix="ask with fewer tiles or frames, or raise decoder.max_positions",
             )
+
+
+@contextmanager
+def _counted(
+    module: nn.Module, operators: Counter[OperatorCost], share: Counter[OperatorCost]
+) -> Iterator[None]:
+    """Adds to ``share`` what ``operators`` gains while the module runs."""
+    before: list[Counter[OperatorCost]] = []
+
+    def begin(*_: Any) -> None:
+        before.append(operators.copy())
+
+    def end(*_: Any) -> None:
+        share.update(operators - before.pop())
+
+    hooks = (module.register_forward_pre_hook(begin), module.register_forward_hook(end))
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()

@@ -55,7 +55,8 @@ class Workload:
         request: What was asked.
         context: Positions of the prompt, media and text.
         uses: Kernels in slots, which can be exchanged, and wholes that hold some of them.
-        rest: What stands around them, by stage; ``decode`` is one token.
+        rest: What stands around the kernels, by stage; ``decode`` is one token.
+        inside: What of that belongs to a whole, by its stage and path.
         notes: What could not be found out, or cannot be exchanged.
         backward: Whether gradients belong to it; ``rest`` is forward in any case.
     """
@@ -65,6 +66,7 @@ class Workload:
     context: int
     uses: tuple[Use, ...]
     rest: Mapping[Stage, Costs]
+    inside: Mapping[tuple[Stage, str], Costs]
     notes: tuple[str, ...]
     backward: bool = False
 
@@ -106,19 +108,32 @@ def workload(
         with_recorders(replace(tree, parts=slots), recording), device="meta", dtype=as_dtype(dtype)
     )
     request = request_of(input, parts, text_tokens=text_tokens)
-    run = MetaRun(parts, recording, request, as_dtype(dtype))
     terms = Terms(as_dtype(dtype), target, backward)
+    paths = _whole_slots(tree)
+    run = MetaRun(parts, recording, request, as_dtype(dtype), paths)
     stages = [stage for stage in request.stages if not (backward and stage == "decode")]
     kernels = _kernels(tree, run, stages, terms, where_from)
+    rest = {stage: run.stages[stage] for stage in stages if stage in run.stages}
     return Workload(
         spec=tree.name or "spec",
         request=request,
         context=run.context,
         uses=(*kernels, *whole_parts(tree, parts, request, run.context, terms, where_from)),
-        rest={stage: run.stages[stage].costs for stage in stages if stage in run.stages},
+        rest={stage: one.costs for stage, one in rest.items()},
+        inside={
+            (stage, path): one.costs_inside(path) for stage, one in rest.items() for path in paths
+        },
         notes=tuple(_notes(tree, run, recording, stages)),
         backward=backward,
     )
+
+
+def _whole_slots(tree: SpecTree) -> list[str]:
+    """Where a part can be benched as a whole: the projector, and every kind of layer."""
+    projector, decoder = tree.parts["projector"], tree.parts["decoder"]
+    layers = [] if decoder is None else decoder.children.values()
+    wholes = [*layers, *([] if projector is None else [projector])]
+    return [part.path for part in wholes if part.kind in ("decoder_block", "projector")]
 
 
 def _kernels(

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from plm_components.bench.pricing import Priced, StagePrice
     from plm_components.bench.record import Record
 
-HEADER = ("part", "median", "±", "speed", "TFLOP/s", "GB/s", "of roofline", "error", "saves")
+HEADER = ("part", "median", "±", "speed", "TFLOP/s", "GB/s", "of roofline", "error", "in its stage")
 
 
 def print_benched(found: Benched) -> None:
     """Everything a person wants to know, the price of the whole last."""
-    from plm_components.bench.pricing import sentences
+    from plm_components.bench.pricing_text import sentences
 
     for line in _heading(found):
         print(line)
@@ -50,6 +50,8 @@ def _roofline(found: Benched) -> str:
 def _print_operation(
     priced: Priced, stage: StagePrice, mode: str, records: Sequence[Record]
 ) -> None:
+    from plm_components.bench.refusals import refusal_lines
+
     use = priced.use
     sizes = ", ".join(f"{name} {size}" for name, size in use.operation.sizes.items())
     gradients = " with gradients" if use.operation.backward else ""
@@ -57,17 +59,14 @@ def _print_operation(
     timed = sorted((one for one in records if one.rounds_s), key=lambda one: median(one.rounds_s))
     if timed:
         print_table(HEADER, [_row(one, priced, stage, records) for one in timed])
-    for record in records:
-        if record.refused is not None:
-            print(f"  refused: {record.refused}")
-        elif record.verdict is not None and record.verdict.fault is not None:
-            print(f"  wrong: {record.part}: {record.verdict.fault}")
+    for line in refusal_lines(records):
+        print(f"  {line}")
 
 
 def _row(
     record: Record, priced: Priced, stage: StagePrice, records: Sequence[Record]
 ) -> tuple[str, ...]:
-    from plm_components.bench.pricing import seconds
+    from plm_components.bench.pricing_text import seconds, worth
     from plm_components.bench.spread import deviation
 
     own_s = median(record.rounds_s)
@@ -77,7 +76,7 @@ def _row(
         *(["oracle"] if record.part == record.oracle else []),
         *(["fast"] if record.precision == "fast" else []),
     ]
-    saved_s = priced.saved_s(record) if record.mode == priced.records[0].mode else None
+    is_priced = record.mode == priced.records[0].mode
     return (
         record.part + (f" [{', '.join(marks)}]" if marks else ""),
         seconds(own_s),
@@ -87,7 +86,7 @@ def _row(
         f"{record.bytes / own_s / 1e9:.3g}",
         f"{100 * record.roofline_s / own_s:.0f} %" if record.roofline_s else "",
         f"{record.verdict.largest:.2f}x" if record.verdict else "",
-        "" if saved_s is None else f"{100 * saved_s / stage.total_s:+.1f} % of {stage.stage}",
+        worth(stage, priced, record) if is_priced else "",
     )
 
 
@@ -134,6 +133,7 @@ def _stage_to_dict(stage: StagePrice, found: Benched) -> dict[str, Any]:
         "stage": stage.stage,
         "seconds": stage.total_s,
         "is_measured": stage.is_measured,
+        "estimated_s": stage.estimated_s,
         "share": found.price.share(stage),
         "kernels_s": stage.kernels_s,
         "rest": {"flops": costs.flops, "bytes": costs.bytes},
@@ -142,6 +142,7 @@ def _stage_to_dict(stage: StagePrice, found: Benched) -> dict[str, Any]:
                 "operation": one.use.operation.name,
                 "part": record.part,
                 "saved_s": one.saved_s(record),
+                "is_within_spread": one.is_within_spread(record),
             }
             for one in stage.priced
             for record in one.records
