@@ -300,6 +300,20 @@ def test_no_text_is_cut_and_none_lies_on_another(
         assert hidden == []
 
 
+def test_no_badge_of_the_roofline_leaves_the_plot(figures: list[Figure], tmp_path: Path) -> None:
+    crowd = tuple(record("attention/eager", 1e-5, sizes={"num_keys": keys}) for keys in range(20))
+    write_runs([run("h100", "2026-11-1", records=crowd)], tmp_path / "out")
+
+    plots = [figure.axes[0] for figure in figures if figure.axes[0].get_xscale() == "log"]
+    assert plots
+    for axes in plots:
+        low, high = axes.get_xlim()
+        badges = [float(text.get_position()[0]) for text in axes.texts]
+        assert len(badges) == 20
+        assert low < min(badges)
+        assert max(badges) < high
+
+
 def _texts(figure: Figure) -> list[tuple[str, Bbox]]:
     """Every text that is drawn, and where."""
     canvas = FigureCanvasAgg(figure)

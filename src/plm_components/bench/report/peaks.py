@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -181,14 +182,18 @@ def _inches(values: Sequence[float], ends: tuple[float, float], length: float) -
 
 
 def _shifts(across: Sequence[float], up: Sequence[float]) -> list[float]:
-    """How far to the side each badge goes so that none hides another, in inches."""
+    """How far to the side each badge goes so that none hides another, in inches.
+
+    None leaves the plot, where there is room within it.
+    """
     placed: list[tuple[float, float]] = []
     shifts = []
     for x, y in zip(across, up, strict=True):
-        steps = (sign * _BADGE * step for step in range(len(across) + 1) for sign in (1, -1))
+        steps = (sign * _BADGE * step for step in count() for sign in (1, -1))
         shift = next(
             shift
             for shift in steps
+            if _BADGE / 2 <= x + shift <= _WIDTH - _BADGE / 2 or abs(shift) > _WIDTH
             if all(np.hypot(x + shift - left, y - top) >= _BADGE for left, top in placed)
         )
         placed.append((x + shift, y))
