@@ -59,7 +59,9 @@ def _print_operation(
         print_table(HEADER, [_row(one, priced, stage, records) for one in timed])
     for record in records:
         if record.refused is not None:
-            print(f"  refused: {record.refused}")
+            # most reasons begin with the name; what somebody else raised does not
+            named = record.refused.startswith(record.part)
+            print("  refused: " + ("" if named else f"{record.part}: ") + record.refused)
         elif record.verdict is not None and record.verdict.fault is not None:
             print(f"  wrong: {record.part}: {record.verdict.fault}")
 

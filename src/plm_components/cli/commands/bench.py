@@ -298,8 +298,10 @@ def _compare(args: argparse.Namespace) -> int:
         print_json({"baseline": args.ab[0], "candidate": args.ab[1], **compared_to_dict(found)})
     else:
         print_compared(args.ab, found)
-    slower = [one for one in found if one.comparison and one.comparison.finding == "slower"]
-    return 1 if slower or any(one.is_wrong for one in found) else 0
+    compared = [one.comparison for one in found if one.comparison]
+    slower = any(one.finding == "slower" for one in compared)
+    # who could not be compared anywhere has not shown that it is no slower
+    return 1 if slower or not compared or any(one.is_wrong for one in found) else 0
 
 
 def _refuse_idle(args: argparse.Namespace, where: str, names: Sequence[str]) -> None:
