@@ -43,10 +43,11 @@ def tune(
     table = Table(hardware.machine, tuple(_rows(records, mode, zoo or default_zoo())))
     if not table.rows:
         raise UsageError(
-            "No attention part got a time, so there is nothing to choose by.",
+            f"No attention part got a time in mode {mode}, so there is nothing to choose by.",
             where="bench, tune",
             expected="at least one part that passed the gate",
-            fix="bench a composition that has an attention slot, and not --only other kinds",
+            fix="bench a composition that has an attention slot, in that --mode, and not --only "
+            "other kinds",
         )
     write_table(path, table)
     return table
