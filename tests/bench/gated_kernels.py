@@ -123,6 +123,18 @@ def half_written(operation: Operation) -> Function:
     return call
 
 
+def doubled(operation: Operation) -> Function:
+    return lambda x, w: 2 * plain(x, w)
+
+
+def shifted(operation: Operation) -> Function:
+    return lambda x, w: plain(x, w) + 3
+
+
+def zeros(operation: Operation) -> Function:
+    return lambda x, w: torch.zeros_like(x)
+
+
 def mutating(operation: Operation) -> Function:
     def call(x: Tensor, w: Tensor) -> Tensor:
         out = plain(x, w)

@@ -27,7 +27,7 @@ CHEATS = {
     kernels.by_shape: "error .* against float64",
     kernels.only_this_shape: r"gated \(rows=1, columns=1\): normal inputs: output: .* error",
     kernels.lowered: "RMS error|largest error",
-    kernels.another_thread: "not finite|was not there",
+    kernels.another_thread: "not finite|was not there|largest error",
     kernels.fails: "raised ZeroDivisionError: oh no",
 }
 
@@ -90,6 +90,17 @@ def test_fast_is_no_excuse_for_nonsense(bench_device) -> None:
 
     assert verdict.fault is not None
     assert "a fast one needs 0.999" in verdict.fault
+
+
+@pytest.mark.parametrize("nonsense", [kernels.doubled, kernels.shifted, kernels.zeros])
+def test_a_fast_one_has_the_size_of_the_truth_too(bench_device, nonsense) -> None:
+    # each of these correlates with the truth, or has no correlation at all
+    verdict = examine(
+        kernels.gated(device=bench_device), kernels.contender(nonsense, precision="fast")
+    )
+
+    assert verdict.fault is not None
+    assert "of the truth's own size" in verdict.fault
 
 
 def test_a_size_that_is_declined_is_counted_and_not_held_against_it(bench_device) -> None:

@@ -72,6 +72,6 @@ def test_what_is_no_budget_is_refused(text: str | float) -> None:
     assert str(caught.value) == (
         f"{text!r} is no budget.\n"
         "  where:    bench.read_budget\n"
-        "  expected: a percentage like '3%' or '2.5%', or a fraction like 0.03, less than 1\n"
+        "  expected: a percentage like '3%' or '2.5%', or the number 0.03 (no text), less than 1\n"
         "  fix:      write '3%'"
     )

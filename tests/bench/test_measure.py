@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import replace
 from itertools import pairwise
@@ -114,11 +115,15 @@ def test_no_bad_contender_stops_the_others(bench_device) -> None:
 
         return call
 
+    def leaves(operation):
+        return lambda x, w: sys.exit(0)
+
     mode = MODES[bench_device.type][0]
     found = _measured(
         kernels.gated(device=bench_device),
         kernels.declines,
         kernels.fails,
+        leaves,
         kernels.mutating,
         breaks_later,
         kernels.honest,
@@ -127,6 +132,7 @@ def test_no_bad_contender_stops_the_others(bench_device) -> None:
 
     assert found["declines", mode].refused == "It does no gates."
     assert found["fails", mode].refused == "the first call raised ZeroDivisionError: oh no"
+    assert "it called sys.exit" in found["leaves", mode].refused
     assert "an input was written to" in found["mutating", mode].verdict.fault
     told = (found["breaks_later", mode].refused or "") + str(found["breaks_later", mode].verdict)
     assert "RuntimeError: worn out" in told

@@ -18,6 +18,7 @@ from plm_components.bench.files import label, read, write
 from plm_components.bench.hardware import hardware, slug
 from plm_components.bench.record import Record, Verdict
 from plm_components.bench.spread import deviation, stats
+from plm_components.bench.tuning import tune_files
 from plm_components.errors import MeasurementError
 
 TIMED = Record(
@@ -119,7 +120,8 @@ def _with(**extra_info: object) -> str:
     [
         ("{", "cannot be read"),
         ("[]", "cannot be read"),
-        ('{"benchmarks": []}', "machine_info"),
+        ('{"schema": 1, "hardware": {}, "rows": []}', "it lacks 'benchmarks'"),
+        ('{"benchmarks": []}', "it lacks 'machine_info'"),
         (_with(), "its benchmarks are not of this package"),
         (_with(plm_bench={"operation": "x"}), "a record lacks kind"),
     ],
@@ -129,6 +131,69 @@ def test_another_file_is_refused(tmp_path: Path, text: str, why: str) -> None:
 
     with pytest.raises(MeasurementError, match=why):
         read(tmp_path / "a.json")
+
+
+def _edited(tmp_path: Path, **changes: object) -> Path:
+    """A sound file in which somebody changed the first record."""
+    write(tmp_path / "a.json", [TIMED], hardware("cpu"))
+    data = json.loads((tmp_path / "a.json").read_text())
+    data["benchmarks"][0]["extra_info"]["plm_bench"] |= changes
+    (tmp_path / "edited.json").write_text(json.dumps(data))
+    return tmp_path / "edited.json"
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"rounds_s": [0.001, -1.0]}, "rounds_s"),
+        ({"rounds_s": [0.001, 0.0]}, "rounds_s"),
+        ({"rounds_s": ["0.001"]}, "rounds_s"),
+        ({"rounds_s": [1e308]}, "rounds_s"),
+        ({"refused": "it cannot"}, "did not pass the gate"),
+        ({"verdict": None}, "did not pass the gate"),
+        ({"verdict": {"largest": 1, "rms": 1, "decorrelation": 1, "fault": "wrong"}}, "the gate"),
+        ({"verdict": {"largest": -1, "rms": 1, "decorrelation": 1}}, "largest is -1"),
+        ({"mode": "graph"}, "nothing is timed 'graph' on 'cpu'"),
+        ({"device": "cuda", "mode": "cold"}, "its records are of cuda, and it names a cpu"),
+        ({"precision": "perfect"}, "its precision is 'perfect'"),
+        ({"dtype": "../../bfloat16"}, "its dtype is"),
+        ({"part": 7}, "its part is 7, not text"),
+        ({"sizes": {"num_heads": [8]}}, "its sizes"),
+        ({"flops": "1e9"}, "its flops"),
+        ({"peak_bytes": True}, "its peak_bytes is True"),
+        ({"conditions": {"roofline": "high"}}, "its roofline is 'high'"),
+        ({"conditions": {"seed": []}}, "its seed is"),
+    ],
+)
+def test_what_no_measurement_says_is_refused(tmp_path: Path, changes, why: str) -> None:
+    with pytest.raises(MeasurementError, match=re.escape(why)):
+        read(_edited(tmp_path, **changes))
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "why"),
+    [
+        (("machine_info", "plm_bench", "slug"), "../../elsewhere", "its slug is"),
+        (("machine_info", "plm_bench", "device"), ["cpu"], "its device is"),
+        (("machine_info", "plm_bench", "threads"), 1e308, "its threads is"),
+        (("datetime",), "yesterday", "yesterday"),
+        (("plm_bench", "schema"), 2, "it is of schema 2"),
+    ],
+)
+def test_a_file_that_no_run_wrote_is_refused(tmp_path: Path, where, value, why: str) -> None:
+    file = _edited(tmp_path)
+    data = place = json.loads(file.read_text())
+    for key in where[:-1]:
+        place = place[key]
+    place[where[-1]] = value
+    file.write_text(json.dumps(data))
+    with pytest.raises(MeasurementError, match=re.escape(why)):
+        read(file)
+
+
+def test_no_table_is_made_of_calls_without_their_sizes(tmp_path: Path) -> None:
+    with pytest.raises(MeasurementError, match=r"attention/decode of attention/sdpa has no batch"):
+        tune_files(tmp_path / "table.json", [_edited(tmp_path)])
 
 
 def test_an_unwritable_place_is_an_error(tmp_path: Path) -> None:

@@ -253,6 +253,22 @@ def test_names_are_text_and_never_markup(tmp_path: Path) -> None:
     assert "&lt;script&gt;" in text
 
 
+def test_names_are_text_and_never_formulas(tmp_path: Path) -> None:
+    evil = r"$\frac$"
+    field = (record(evil, 1e-5, oracle=evil, operation=evil), record("x", None, fault=evil))
+    twice = [run(records=field, hardware=evil, when=f"2026-11-2{day}") for day in (6, 7)]
+    text = write_runs(twice, tmp_path / "out").read_text("utf-8")
+
+    assert evil in text
+
+
+def test_conditions_may_be_of_any_form(tmp_path: Path) -> None:
+    odd = {"probes": [{"clocks": [1, 2]}], "pins": {"nobody": [[0]]}, "unknown": None}
+    text = write_runs([run(records=[record("x", 1e-5, conditions=odd)])], tmp_path / "out")
+
+    assert "[1, 2]" in text.read_text("utf-8")
+
+
 @pytest.fixture
 def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     """The figures that a report draws, before they are files."""
@@ -343,13 +359,15 @@ def _inside(figure: Figure, box: Bbox) -> bool:
 
 def test_a_report_is_written_from_files(tmp_path: Path) -> None:
     where = hardware("cpu")
-    files.write(tmp_path / "a.json", [record("attention/eager", 1e-5)], where)
+    files.write(
+        tmp_path / "a.json", [record("attention/eager", 1e-5, device="cpu", mode="cpu")], where
+    )
     page = write_report([tmp_path / "a.json"], tmp_path / "out")
 
     document = _Document(page.read_text("utf-8"))
     assert ["file", "a.json"] in document.rows
     assert ["torch", torch.__version__] in document.rows
-    assert f"{where.slug}-cold-attention-prefill-bfloat16-light.png" in document.sources
+    assert f"{where.slug}-cpu-attention-prefill-bfloat16-light.png" in document.sources
 
 
 def test_a_machine_without_a_name_is_nobody_else(tmp_path: Path) -> None:
@@ -367,7 +385,11 @@ def test_a_machine_without_a_name_is_nobody_else(tmp_path: Path) -> None:
 
 
 def test_without_matplotlib_the_report_says_what_to_install(tmp_path: Path) -> None:
-    files.write(tmp_path / "a.json", [record("attention/eager", 1e-5)], hardware("cpu"))
+    files.write(
+        tmp_path / "a.json",
+        [record("attention/eager", 1e-5, device="cpu", mode="cpu")],
+        hardware("cpu"),
+    )
     program = (
         "import sys; sys.modules['matplotlib'] = None\n"
         "from plm_components.bench.report import write_report\n"

@@ -21,6 +21,10 @@ class Mine(EagerAttention):
 class Wrong(EagerAttention):
     def __call__(self, q, k, v, mask):
         return super().__call__(q, k, v, mask) * 1.01
+
+class Leaves(EagerAttention):
+    def __call__(self, q, k, v, mask):
+        raise SystemExit(0)
 """
 
 
@@ -76,14 +80,16 @@ def test_a_plugins_kernel_joins_and_a_wrong_one_gets_no_time(plm, site: Site) ->
         registering(
             '"attention", "mine", "kernels_of_mine:Mine"',
             '"attention", "wrong", "kernels_of_mine:Wrong"',
+            '"attention", "leaves", "kernels_of_mine:Leaves"',
         ),
     )
     only = ("--input", "prefill", "--only", "attention/mine")
     done = plm(*QUICK, *only)
     assert done.code == 0
     assert any(line.startswith("attention/mine  ") for line in done.out.splitlines())
-    done = plm(*QUICK, *only, "--only", "attention/wrong")
+    done = plm(*QUICK, *only, "--only", "attention/wrong", "--only", "attention/leaves")
     assert done.code == 1
+    assert "  refused: attention/leaves: the first call raised RuntimeError" in done.out
     assert "  wrong: attention/wrong: attention/prefill" in done.out
 
 
@@ -105,12 +111,28 @@ def test_one_part_beside_another(plm) -> None:
     assert (found["operation"], found["finding"]) == ("attention/prefill", "slower")
 
 
+def test_what_cannot_be_compared_is_not_found_as_fast(plm) -> None:
+    # grouped decodes only, so nothing is known of prefill
+    done = plm(*QUICK, "--input", "prefill", "--ab", "attention/sdpa", "attention/grouped")
+    assert done.code == 1
+    assert "not compared: attention/grouped does not compete" in done.out
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (("--input", "36tiles"), "No image of this composition has a canvas of 36 tiles."),
         (("--input", "many"), "There is no input 'many'."),
         (("--time", "0"), "No part can be timed for 0 seconds."),
+        (("--time", "nan"), "No part can be timed for nan seconds."),
+        (("--time", "inf"), "No part can be timed for inf seconds."),
+        (("--text-tokens", "-5"), "No prompt has -5 positions."),
+        (
+            ("--ab", "attention/sdpa", "attention/eager", "--mode", "cold", "--mode", "warm"),
+            "Times of cold and warm are not comparable.",
+        ),
+        (("--out", "."), "No file . can be written."),
+        (("--out", "a.json", "--tune", "./a.json"), "The table would replace the measurements."),
         (("--device", "gpu"), "There is no device 'gpu'."),
         (("--mode", "cold", "--only", "pooling"), "Nothing is timed 'cold' on a cpu."),
         (("--ab", "attention/sdpa", "pooling/mean"), "are of different kinds."),

@@ -20,7 +20,7 @@ def read_budget(budget: str | float) -> float:
         raise UsageError(
             f"{budget!r} is no budget.",
             where="bench.read_budget",
-            expected="a percentage like '3%' or '2.5%', or a fraction like 0.03, less than 1",
+            expected="a percentage like '3%' or '2.5%', or the number 0.03 (no text), less than 1",
             fix="write '3%'",
         )
     return share

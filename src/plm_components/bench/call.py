@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
-from plm_components.bench.operation import Function, Operation, Outputs
+from plm_components.bench.operation import Contender, Function, Operation, Outputs
+
+_Given = TypeVar("_Given")
 
 
 @dataclass(frozen=True)
@@ -31,9 +34,9 @@ class Call:
     def __call__(self, inputs: Sequence[Tensor], cotangents: Sequence[Tensor]) -> Outputs:
         """The outputs, and behind them the gradients under ``cotangents``."""
         if not self.differentiable:
-            return self.function(*inputs)
+            return _staying(self.function, *inputs)
         with torch.enable_grad():
-            outputs = as_tuple(self.function(*inputs))
+            outputs = as_tuple(_staying(self.function, *inputs))
         leaves = [inputs[place] for place in self.differentiable]
         return (*outputs, *torch.autograd.grad(outputs, leaves, cotangents))
 
@@ -41,6 +44,19 @@ class Call:
         """What each tensor of the result is called in a message."""
         outputs = ["output"] if num_outputs == 1 else [f"output {n}" for n in range(num_outputs)]
         return [*outputs, *(f"gradient of input {place}" for place in self.differentiable)]
+
+
+def prepared(contender: Contender, operation: Operation) -> Function:
+    """The contender's function."""
+    return _staying(contender.prepare, operation)
+
+
+def _staying(run: Callable[..., _Given], *given: Any) -> _Given:
+    """What a call gives. Who calls ``sys.exit`` has failed, and ends nobody's measurement."""
+    try:
+        return run(*given)
+    except SystemExit as error:
+        raise RuntimeError("it called sys.exit") from error
 
 
 def as_tuple(outputs: Outputs) -> tuple[Tensor, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from plm_components.bench.call import Call, copied
+from plm_components.bench.call import Call, copied, prepared
 from plm_components.bench.gate import REFUSALS, examine
 from plm_components.bench.operation import Contender, Function, Operation
 from plm_components.bench.record import Verdict
@@ -74,14 +74,14 @@ def _prepared(
     """The function, and the seconds it took to prepare and to be called for the first time."""
     try:
         before = perf_counter()
-        function = contender.prepare(operation)
-        prepared = perf_counter()
+        function = prepared(contender, operation)
+        ready = perf_counter()
         first = _first_call_s(operation, function, seed)
     except REFUSALS:
         raise
     except Exception as error:
         raise _FirstCallError(reason(error)) from error
-    return function, {"prepare_s": prepared - before, "first_call_s": first}
+    return function, {"prepare_s": ready - before, "first_call_s": first}
 
 
 def _first_call_s(operation: Operation, function: Function, seed: int) -> float:

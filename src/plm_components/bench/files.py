@@ -16,12 +16,13 @@ from typing import Any
 
 from plm_components.atomic import atomic_file
 from plm_components.bench.commit import commit_info
-from plm_components.bench.hardware import Hardware
+from plm_components.bench.hardware import Hardware, slug
+from plm_components.bench.measure import MODES
 from plm_components.bench.plain_data import record_of, record_to_plain, strictly
 from plm_components.bench.record import SCHEMA, Record
 from plm_components.bench.spread import stats
 from plm_components.errors import MeasurementError
-from plm_components.untrusted import read_json, reason
+from plm_components.untrusted import read_json, reason, shown
 
 # where we keep what pytest-benchmark does not know
 KEY = "plm_bench"
@@ -90,8 +91,9 @@ def read(path: Path) -> Measurements:
     try:
         return _measurements(read_json(path, _MAX_BYTES))
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        lacking = isinstance(error, KeyError)
         raise MeasurementError(
-            f"The measurements cannot be read: {reason(error)}.",
+            f"The measurements cannot be read: {'it lacks ' if lacking else ''}{reason(error)}.",
             where=str(path),
             expected=f"a JSON file of plm bench, or of pytest-benchmark with {KEY} in extra_info",
             fix="measure again: plm bench SPEC --out FILE writes such a file",
@@ -152,14 +154,32 @@ def _benchmark(record: Record, where: str = "plm-bench") -> dict[str, Any]:
 
 def _measurements(data: Any) -> Measurements:
     ours = [bench["extra_info"].get(KEY) for bench in data["benchmarks"]]
-    untimed = data.get(KEY, {}).get("untimed", [])
+    own = data.get(KEY, {})
+    if own.get("schema", SCHEMA) != SCHEMA:
+        raise ValueError(f"it is of schema {shown(own['schema'])}, {SCHEMA} is known")
+    untimed = own.get("untimed", [])
     plain = [*(one for one in ours if one is not None), *untimed]
     if ours and not plain:
         raise ValueError("its benchmarks are not of this package")
-    hardware = data["machine_info"].get(KEY)
+    records = tuple(record_of(one) for one in plain)
     return Measurements(
-        tuple(record_of(one) for one in plain),
-        None if hardware is None else strictly(Hardware, hardware),
-        str(data["datetime"]),
+        records,
+        _hardware(data["machine_info"].get(KEY), {record.device for record in records}),
+        datetime.fromisoformat(data["datetime"]).isoformat(),
         dict(data["commit_info"]),
     )
+
+
+def _hardware(plain: Any, measured: set[str]) -> Hardware | None:
+    """The machine that a file names, which is the one that its records are of."""
+    if plain is None:
+        return None
+    found = strictly(Hardware, plain)
+    if slug(found.slug) != found.slug or not found.slug:
+        raise ValueError(f"its slug is {shown(repr(found.slug))}")
+    if found.device not in MODES:
+        raise ValueError(f"nothing is timed on a {shown(found.device)}")
+    if measured - {found.device}:
+        told = ", ".join(sorted(measured))
+        raise ValueError(f"its records are of {told}, and it names a {shown(found.device)}")
+    return found

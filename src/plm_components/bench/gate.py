@@ -9,7 +9,7 @@ from itertools import compress
 import torch
 from torch import Tensor
 
-from plm_components.bench.call import Call, as_tuple, copied
+from plm_components.bench.call import Call, as_tuple, copied, prepared
 from plm_components.bench.judgement import Judgement, judgement
 from plm_components.bench.memory import identical, poison, shares_memory
 from plm_components.bench.operation import Contender, Function, Operation
@@ -66,9 +66,9 @@ def examine(
 def _verdict(truths: Truths, contender: Contender, function: Function | None) -> Verdict:
     found = _UNKNOWN
     for place, (trial, cases) in enumerate(truths):
-        prepared = function if place == 0 else None
+        known = function if place == 0 else None
         try:
-            ordinary = _try(trial, cases, contender, prepared)
+            ordinary = _try(trial, cases, contender, known)
         except REFUSALS:
             if place == 0:
                 raise
@@ -84,12 +84,12 @@ def _verdict(truths: Truths, contender: Contender, function: Function | None) ->
 
 
 def _try(
-    trial: Operation, cases: Sequence[Case], contender: Contender, prepared: Function | None
+    trial: Operation, cases: Sequence[Case], contender: Contender, known: Function | None
 ) -> Judgement:
     """Every case of one trial, in the same memory; the judgement of the first."""
     stimulus = "preparing"
     try:
-        call = Call.of(trial, contender.prepare(trial) if prepared is None else prepared)
+        call = Call.of(trial, prepared(contender, trial) if known is None else known)
         desk = _Desk(call, trial.device, cases[0])
         found = []
         for case in cases:

@@ -10,10 +10,7 @@ from torch import Tensor
 
 from plm_components.bench.operation import Contender
 from plm_components.bench.truth import Truth
-from plm_components.testing.oracles import Errors, budget_fault, errors
-
-# what is beyond the budget but listed as fast must at least go the same way
-FAST_CORRELATION = 0.999
+from plm_components.testing.oracles import Errors, budget_fault, errors, fast_fault
 
 
 @dataclass(frozen=True)
@@ -40,7 +37,7 @@ def judgement(
         truth: Of the same inputs.
         names: What to call each of them.
         contender: Whose precisions count: ``exact`` within twice the plain kernel's own error;
-            ``fast`` by correlation, and on large inputs finite.
+            ``fast`` by correlation and size, and on large inputs finite.
     """
     worst = (0.0, 0.0, 0.0)
     if len(answer) != len(truth.exact):
@@ -81,10 +78,7 @@ def _error_fault(got: Tensor, truth: Truth, place: int, contender: Contender) ->
     # scores in the hundreds, rounded: a fast one may choose another key altogether
     if truth.is_extreme:
         return None
-    correlation = errors(got, truth.exact[place]).correlation
-    if correlation >= FAST_CORRELATION:
-        return None
-    return f"correlation {correlation:.6f} with float64, a fast one needs {FAST_CORRELATION}"
+    return fast_fault(got, truth.exact[place])
 
 
 def _multiples(got: Errors, own: Errors, unit: float) -> tuple[float, float, float]:

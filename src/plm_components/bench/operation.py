@@ -79,7 +79,7 @@ class Contender:
         version: Of the distribution.
         prepare: Builds the function for an operation; raises UnsupportedError with the reason
             where it cannot do it.
-        precision: Of outputs; ``fast`` is listed so and held to a correlation only.
+        precision: Of outputs; ``fast`` is listed so, and held to correlation and size only.
         gradient_precision: Of gradients.
     """
 

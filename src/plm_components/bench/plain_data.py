@@ -8,6 +8,7 @@ from math import inf, isfinite
 from typing import Any, TypeVar
 
 from plm_components.bench.record import Record, Verdict
+from plm_components.bench.soundness import require_sense, require_type
 from plm_components.untrusted import shown
 
 _Data = TypeVar("_Data")
@@ -24,22 +25,24 @@ def record_of(plain: Any) -> Record:
     """A record from what ``record_to_plain`` made of it.
 
     Raises:
-        ValueError: it is something else.
+        ValueError: it is something else, or says what no measurement can say.
     """
     given = dict(plain)
     if given.get("verdict") is not None:
         verdict = dict(given["verdict"])
         unknown = {name: inf for name in _ERRORS if verdict.get(name, 0) is None}
         given["verdict"] = strictly(Verdict, {**verdict, **unknown})
-    given["rounds_s"] = tuple(float(seconds) for seconds in given.get("rounds_s", ()))
-    return strictly(Record, given)
+    given["rounds_s"] = tuple(given.get("rounds_s", ()))
+    record = strictly(Record, given)
+    require_sense(record)
+    return record
 
 
 def strictly(cls: type[_Data], plain: Mapping[str, Any]) -> _Data:
-    """A dataclass from a mapping that has its fields and no others.
+    """A dataclass from a mapping that has its fields and no others, each of its type.
 
     Raises:
-        ValueError: a field is missing or unknown.
+        ValueError: a field is missing, unknown, or of another type.
     """
     known = {field.name: field for field in fields(cls)}  # type: ignore[arg-type]
     needed = [n for n, f in known.items() if f.default is MISSING and f.default_factory is MISSING]
@@ -47,6 +50,8 @@ def strictly(cls: type[_Data], plain: Mapping[str, Any]) -> _Data:
     if wrong:
         what = "lacks" if wrong[0] in known else "has"
         raise ValueError(f"a {cls.__name__.lower()} {what} {shown(wrong[0])}")
+    for name, value in plain.items():
+        require_type(name, value, str(known[name].type))
     return cls(**plain)
 
 

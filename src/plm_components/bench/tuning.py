@@ -12,9 +12,11 @@ from plm_components.bench.files import read
 from plm_components.bench.hardware import Hardware
 from plm_components.bench.measure import MODES
 from plm_components.bench.record import Mode, Record
-from plm_components.errors import UsageError
+from plm_components.errors import MeasurementError, UsageError
 from plm_components.measured import Row, Table, write_table
 from plm_components.zoo import Zoo, default_zoo
+
+_SIZES = ("batch", "num_heads", "num_kv_heads", "head_dim", "num_queries", "num_keys")
 
 
 def tune(
@@ -36,15 +38,16 @@ def tune(
 
     Raises:
         UsageError: no attention part got a time.
-        MeasurementError: the file cannot be written.
+        MeasurementError: a record is of no attention call, or the file cannot be written.
     """
     table = Table(hardware.machine, tuple(_rows(records, mode, zoo or default_zoo())))
     if not table.rows:
         raise UsageError(
-            "No attention part got a time, so there is nothing to choose by.",
+            f"No attention part got a time in mode {mode}, so there is nothing to choose by.",
             where="bench, tune",
             expected="at least one part that passed the gate",
-            fix="bench a composition that has an attention slot, and not --only other kinds",
+            fix="bench a composition that has an attention slot, in that --mode, and not --only "
+            "other kinds",
         )
     write_table(path, table)
     return table
@@ -101,21 +104,27 @@ def _rows(records: Sequence[Record], mode: Mode, zoo: Zoo) -> Iterable[Row]:
 def _row(record: Record, address: str) -> Row:
     if record.verdict is None:
         raise AssertionError("a record with times has passed the gate")
-    sizes = record.sizes
     return Row(
         kind="attention",
         part=address,
         provider=record.provider,
         version=record.version,
-        mask=str(sizes["mask"]),
+        mask=str(record.sizes.get("mask", "")),
         dtype=record.dtype,
         backward=record.backward,
-        batch=int(sizes["batch"]),
-        num_heads=int(sizes["num_heads"]),
-        num_kv_heads=int(sizes["num_kv_heads"]),
-        head_dim=int(sizes["head_dim"]),
-        num_queries=int(sizes["num_queries"]),
-        num_keys=int(sizes["num_keys"]),
+        **{name: _size(record, name) for name in _SIZES},
         median_s=median(record.rounds_s),
         error=record.verdict.largest,
+    )
+
+
+def _size(record: Record, name: str) -> int:
+    size = record.sizes.get(name)
+    if isinstance(size, int):
+        return size
+    raise MeasurementError(
+        f"{record.operation} of {record.part} has no {name}.",
+        where="bench, tune",
+        expected=f"sizes of an attention call: mask, {', '.join(_SIZES)}",
+        fix="measure again: plm bench SPEC --out FILE",
     )

@@ -136,6 +136,37 @@ def budget_fault(
     return None
 
 
+# what a kernel that is declared fast must keep at least
+FAST_CORRELATION = 0.999
+# the RMS error of that correlation, sqrt(2 (1 - 0.999)) = 0.045, and a little
+FAST_ERROR = 0.05
+
+
+def fast_fault(result: Tensor, exact: Tensor) -> str | None:
+    """What is wrong with a result of precision ``fast``; None if nothing.
+
+    It must correlate with the truth, and be of its size: twice the truth correlates perfectly, and
+    a constant does with anything. Where the truth is zero throughout (a gradient through a softmax
+    over one key) only rounding is left, which no share of it can measure.
+
+    Args:
+        result: Of the kernel under test, in the tested dtype.
+        exact: The float64 oracle on the same inputs.
+    """
+    if result.shape != exact.shape:
+        return f"shape {tuple(result.shape)}, not {tuple(exact.shape)}"
+    if not bool(torch.isfinite(result).all()):
+        return "a value is not finite"
+    found, size = errors(result, exact), float(exact.double().square().mean().sqrt())
+    if found.correlation < FAST_CORRELATION:
+        told = f"correlation {found.correlation:.6f} with float64"
+        return f"{told}, a fast one needs {FAST_CORRELATION:g}"
+    if size > 0 and found.rms > FAST_ERROR * size:
+        told = f"RMS error {found.rms / size:.3g} of the truth's own size"
+        return f"{told}, a fast one may have {FAST_ERROR:g}"
+    return None
+
+
 def _too_far(what: str, got: float, own: float, factor: float) -> str:
     allowed = f"the plain kernel's is {own:.3g}, {factor:g}x is allowed"
     return f"{what} error {got:.3g} against float64; {allowed}"

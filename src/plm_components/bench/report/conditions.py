@@ -28,7 +28,15 @@ def _flat(conditions: Mapping[str, Any], before: str = "") -> Iterable[tuple[str
         if isinstance(value, Mapping):
             yield from _flat(value, f"{before}{name} ")
         else:
-            yield f"{before}{name}", tuple(value) if isinstance(value, list) else value
+            yield f"{before}{name}", _hashable(value)
+
+
+def _hashable(value: Any) -> Any:
+    """As it is counted: a list of plain values as a tuple, what is nested deeper as text."""
+    if not isinstance(value, list | tuple):
+        return value
+    plain = not any(isinstance(one, list | tuple | Mapping) for one in value)
+    return tuple(value) if plain else str(value)
 
 
 def _told(values: Counter[Any]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from matplotlib import rc_context
 from PIL import Image
 
 from plm_components.bench.report.bars import draw_bars
@@ -79,8 +80,10 @@ def _roofline(kind: tuple[str, ...], panels: Sequence[Panel], folder: Path) -> P
 
 def _both(draw: Callable[[Path, Theme], None], folder: Path, stem: str, says: str) -> Picture:
     names = {theme.name: f"{stem}-{theme.name}.png" for theme in (LIGHT, DARK)}
-    for theme in (LIGHT, DARK):
-        draw(folder / names[theme.name], theme)
+    # a name may hold dollar signs: nothing here is a formula
+    with rc_context({"text.parse_math": False}):
+        for theme in (LIGHT, DARK):
+            draw(folder / names[theme.name], theme)
     with Image.open(folder / names["light"]) as drawn:
         # the typeface's size on the page is that of the page's text
         width, height = (round(side * 96 / DPI) for side in drawn.size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from plm_components.errors import UsageError
 
 if TYPE_CHECKING:
     from plm_components.bench.composition import Benched
+    from plm_components.bench.record import Mode
 
 # what an option is where nobody says it
 _DEFAULTS: dict[str, Any] = {
@@ -31,6 +33,8 @@ _DEFAULTS: dict[str, Any] = {
     "out": None,
     "tune": None,
 }
+# seconds of rounds for each part
+_MOST_S = 3600
 # which of them mean something to what is made of files
 _OF_FILES = {"report": ("out",), "tune": ("out", "mode")}
 
@@ -118,12 +122,20 @@ def run(args: argparse.Namespace) -> int:
     """Benches; 1 when a part gave a wrong answer, or was slower with ``--ab``."""
     if args.spec in _OF_FILES:
         return _from_files(args)
-    if args.time <= 0:
+    # neither comparison holds of what is not a number
+    if not 0 < args.time <= _MOST_S:
         raise UsageError(
             f"No part can be timed for {args.time:g} seconds.",
             where="plm bench --time",
-            expected="more than 0",
+            expected=f"more than 0, and an hour ({_MOST_S}) at most",
             fix="--time 1",
+        )
+    if args.text_tokens < 0:
+        raise UsageError(
+            f"No prompt has {args.text_tokens} positions.",
+            where="plm bench --text-tokens",
+            expected="0 or more",
+            fix=f"--text-tokens {_DEFAULTS['text_tokens']}",
         )
     return _compare(args) if args.ab else _bench(args)
 
@@ -148,7 +160,7 @@ def _from_files(args: argparse.Namespace) -> int:
     else:
         from plm_components.bench.tuning import tune_files
 
-        mode = args.mode[0] if args.mode else None
+        mode = _one_mode(args, "plm bench tune")
         tune_files(out, files, mode=mode, zoo=offered_zoo(args.plugin))
     if args.json:
         print_json({"written": [str(out)]})
@@ -163,7 +175,7 @@ def _bench(args: argparse.Namespace) -> int:
 
     _refuse_idle(args, "plm bench without --ab", ["budget"])
     zoo = offered_zoo(args.plugin)
-    _require_folders(args.out, args.tune)
+    _require_places(args.out, args.tune)
     with _progress() as tell:
         found = bench(
             args.spec,
@@ -209,10 +221,38 @@ def _keep(found: Benched, args: argparse.Namespace, zoo: Any) -> list[str]:
     return [name for name in (args.out, args.tune) if name]
 
 
-def _require_folders(*names: str | None) -> None:
+def _one_mode(args: argparse.Namespace, where: str) -> Mode | None:
+    """The mode of what has one; None where nobody said which."""
+    modes: list[Mode] = list(dict.fromkeys(args.mode or ()))
+    if len(modes) > 1:
+        raise UsageError(
+            f"Times of {' and '.join(modes)} are not comparable.",
+            where=where,
+            expected="one --mode",
+            fix=f"--mode {modes[0]}",
+        )
+    return modes[0] if modes else None
+
+
+def _require_places(*names: str | None) -> None:
     """Before anything is measured: minutes of work have to be written somewhere."""
-    for name in names:
-        if name and not Path(name).resolve().parent.is_dir():
+    files = [Path(name).resolve() for name in names if name]
+    if len(set(files)) < len(files):
+        raise UsageError(
+            "The table would replace the measurements.",
+            where="plm bench",
+            expected="another file for --tune than for --out",
+            fix=f"--tune {files[0].stem}-table.json",
+        )
+    for name, file in zip(filter(None, names), files, strict=True):
+        if file.is_dir() or (file.parent.is_dir() and not os.access(file.parent, os.W_OK)):
+            raise UsageError(
+                f"No file {name} can be written.",
+                where="plm bench",
+                expected="a file in a folder that may be written to",
+                fix="name another file",
+            )
+        if not file.parent.is_dir():
             raise UsageError(
                 f"There is no folder for {name}.",
                 where="plm bench",
@@ -242,6 +282,7 @@ def _compare(args: argparse.Namespace) -> int:
     from plm_components.cli.bench_tables import compared_to_dict, print_compared
 
     _refuse_idle(args, "plm bench --ab", ["only", "whole", "out", "tune"])
+    mode = _one_mode(args, "plm bench --ab")
     with _progress() as tell:
         found = compare_parts(
             args.spec,
@@ -249,7 +290,7 @@ def _compare(args: argparse.Namespace) -> int:
             *args.ab,
             **_request(args),
             budget=read_budget(args.budget),
-            mode=args.mode[0] if args.mode else None,
+            mode=mode,
             zoo=offered_zoo(args.plugin),
             on_progress=tell,
         )
@@ -257,8 +298,10 @@ def _compare(args: argparse.Namespace) -> int:
         print_json({"baseline": args.ab[0], "candidate": args.ab[1], **compared_to_dict(found)})
     else:
         print_compared(args.ab, found)
-    slower = [one for one in found if one.comparison and one.comparison.finding == "slower"]
-    return 1 if slower or any(one.is_wrong for one in found) else 0
+    compared = [one.comparison for one in found if one.comparison]
+    slower = any(one.finding == "slower" for one in compared)
+    # who could not be compared anywhere has not shown that it is no slower
+    return 1 if slower or not compared or any(one.is_wrong for one in found) else 0
 
 
 def _refuse_idle(args: argparse.Namespace, where: str, names: Sequence[str]) -> None:
