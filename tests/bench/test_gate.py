@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import gated_kernels as kernels
 import pytest
@@ -81,6 +82,17 @@ def test_lower_precision_passes_only_where_it_is_declared(bench_device) -> None:
     fast = examine(operation, kernels.contender(kernels.lowered, precision="fast"))
     assert fast.fault is None
     assert fast.rms > 100, "a fast one is listed with its error"
+
+
+def test_a_fast_one_may_err_as_far_as_the_plain_kernel(bench_device) -> None:
+    # so far out that in fp32 the plain kernel says 0, which is all of the truth's own size
+    def far_out(generator, stimulus):
+        return torch.tensor([[-8.0]], device=bench_device), torch.ones(1, device=bench_device)
+
+    operation = replace(kernels.gated(1, 1, device=bench_device, trials=False), draw=far_out)
+    for precision in ("exact", "fast"):
+        verdict = examine(operation, kernels.contender(kernels.honest, precision=precision))
+        assert verdict.fault is None, precision
 
 
 def test_fast_is_no_excuse_for_nonsense(bench_device) -> None:
