@@ -12,6 +12,7 @@ import gated_kernels as kernels
 import pytest
 import torch
 
+from plm_components.bench.call import Call, as_tuple
 from plm_components.bench.clock import spin
 from plm_components.bench.limits import impossible, least_possible_s
 from plm_components.bench.measure import MODES, examine_all, measure
@@ -100,7 +101,16 @@ def test_forward_and_backward(bench_device) -> None:
         assert record.backward
         assert record.verdict is not None
         assert record.verdict.fault is None, record.mode
-        assert record.rounds_s
+        assert record.rounds_s, (record.mode, record.refused)
+
+
+def test_no_graph_outlives_its_call() -> None:
+    # a leaf belongs to the stream of the graph that holds it: a later capture would cross streams
+    leaf = torch.ones(3, requires_grad=True)
+    answer = as_tuple(Call(lambda x: x * 2, (0,))((leaf,), (torch.ones(3),)))
+
+    assert [tensor.tolist() for tensor in answer] == [[2.0] * 3, [2.0] * 3]
+    assert not any(tensor.requires_grad for tensor in answer)
 
 
 def test_no_bad_contender_stops_the_others(bench_device) -> None:
