@@ -80,8 +80,10 @@ def test_compiled_gradients_equal_the_oracles() -> None:
     FlexAttention(4, 2, 32)(*tensors, mask).square().sum().backward()
     found = [tensor.grad for tensor in tensors]
     exact = torch.autograd.grad(oracle(*tensors, mask).square().sum(), tensors)
+    # a shared key sums over 292 queries: what a sum may lose is a share of its own size
     for one, other in zip(found, exact, strict=True):
-        torch.testing.assert_close(one, other.float(), rtol=0, atol=1e-4)
+        largest = float(other.abs().max())
+        torch.testing.assert_close(one.double(), other, rtol=0, atol=1e-5 * largest)
 
 
 @on_a_gpu
