@@ -105,7 +105,8 @@ class HFDecoder(nn.Module):
     def init_weights(self, generator: Generator | None = None) -> None:
         """As the model's authors do, from a seed drawn from ``generator``."""
         seed = torch.randint(0, 2**62, (1,), generator=generator, device="cpu")
-        with torch.random.fork_rng():
+        # torch.manual_seed reaches every GPU, so every one is put back; unnamed, torch would warn
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
             torch.manual_seed(int(seed))
             hf_calls.randomise(self.model)
 

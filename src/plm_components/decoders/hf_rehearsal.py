@@ -45,7 +45,7 @@ def _rehearse(config: PretrainedConfig, implementation: str) -> Style:
     # on the CPU in fp32 whatever the caller builds on, and without touching his random numbers
     numbers = torch.random.fork_rng(devices=[])
     with torch.device("cpu"), _fp32(), numbers, torch.no_grad(), _quiet():
-        torch.manual_seed(0)
+        torch.default_generator.manual_seed(0)  # torch.manual_seed would reach GPUs too
         model, own, ids = _copies(config, implementation)
         for style in styles_of(config):
             reason = _first_failure(model, style, ids, own)
