@@ -15,6 +15,7 @@ import pytest
 import torch
 import torch._lazy.ts_backend
 from torch import Tensor
+from transformers.models.qwen3 import modeling_qwen3
 
 from plm_components.contracts import Causal, CausalCached, Documents, Full, Grid, Mask
 from plm_components.decoder_blocks.prenorm_gqa_swiglu import PrenormGQASwiGLUBlock
@@ -115,6 +116,8 @@ def test_what_is_right_here_is_right_elsewhere(elsewhere: str, address: str) -> 
 def test_transformers_parts_are_asked_elsewhere_too(
     elsewhere: str, kind: str, name: str, options: dict[str, Any]
 ) -> None:
+    if name == "hf" and kind == "decoder" and hasattr(modeling_qwen3, "maybe_autocast"):
+        pytest.skip("this transformers asks torch for autocast, which the lazy device has not")
     results = conformance(default_zoo().get(kind, name), {"config": options}, device=elsewhere)
     assert _not_passed(results) == []
 
@@ -227,6 +230,16 @@ def test_a_mask_moves_with_the_tensors_it_is_for() -> None:
     assert {type(mask) for mask in moved} == {Full, Causal, Documents, CausalCached}
     for mask in moved:
         assert all(one.device.type == "lazy" for one in vars(mask).values() if torch.is_tensor(one))
+
+
+def test_the_kit_leaves_the_generators_of_other_devices_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", lambda seed: pytest.fail("seeds every GPU"))
+    with seeded("cpu"):
+        first = torch.rand(3)
+    with seeded("cpu"):
+        assert torch.equal(torch.rand(3), first)
 
 
 def test_the_kit_leaves_generators_and_precision_as_they_were() -> None:

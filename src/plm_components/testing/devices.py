@@ -55,10 +55,12 @@ def meant_for(device: str, entries: Sequence[Entry]) -> list[Entry]:
 @contextmanager
 def seeded(device: str) -> Iterator[None]:
     """The same random numbers at every start; afterwards the generators are as they were."""
-    cuda = torch.device(device).type == "cuda"
-    own = [torch.cuda.current_device()] if cuda else []
-    with torch.random.fork_rng(devices=own, device_type="cuda" if cuda else None):
-        torch.manual_seed(0)
+    own = [torch.cuda.current_device()] if torch.device(device).type == "cuda" else []
+    with torch.random.fork_rng(devices=own):
+        # one by one: torch.manual_seed would reach the other GPUs, whose state is not kept
+        torch.default_generator.manual_seed(0)
+        if own:
+            torch.cuda.manual_seed(0)
         yield
 
 
