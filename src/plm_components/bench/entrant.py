@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any
 
 import torch
 
 from plm_components.bench.call import Call, copied, prepared
-from plm_components.bench.gate import REFUSALS, examine
+from plm_components.bench.gate import REFUSALS, UNKNOWN, examine
 from plm_components.bench.operation import Contender, Function, Operation
 from plm_components.bench.record import Verdict
 from plm_components.bench.streams import settle
@@ -52,7 +52,8 @@ def enter(contender: Contender, truths: Truths) -> Entrant:
     except REFUSALS as error:
         return Entrant(contender, None, reason(error))
     except _FirstCallError as error:
-        return Entrant(contender, None, f"the first call raised {error}")
+        told = f"{operation.name}: the first call raised {error} (seed {truths.seed})"
+        return Entrant(contender, replace(UNKNOWN, fault=told), None)
     return Entrant(contender, verdict, None, function, took)
 
 

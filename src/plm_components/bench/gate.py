@@ -20,7 +20,8 @@ from plm_components.errors import UnavailableError, UnsupportedError
 
 # no judgement on a contender: it declares that it cannot, or the device is too small
 REFUSALS = (UnsupportedError, UnavailableError, torch.OutOfMemoryError)
-_UNKNOWN = Verdict(float("inf"), float("inf"), float("inf"))
+# nothing was found out about its errors
+UNKNOWN = Verdict(float("inf"), float("inf"), float("inf"))
 
 
 class WrongError(Exception):
@@ -64,7 +65,7 @@ def examine(
 
 
 def _verdict(truths: Truths, contender: Contender, function: Function | None) -> Verdict:
-    found = _UNKNOWN
+    found = UNKNOWN
     for place, (trial, cases) in enumerate(truths):
         known = function if place == 0 else None
         try:

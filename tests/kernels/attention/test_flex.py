@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import pytest
 import torch
 from attention_cases import CASES, inputs, oracle
 
 from plm_components.contracts import Causal, CausalCached, Documents
-from plm_components.errors import UnsupportedError
+from plm_components.errors import UnavailableError, UnsupportedError
 from plm_components.kernels.attention import flex
 from plm_components.kernels.attention.flex import FlexAttention
 
@@ -33,6 +35,25 @@ def test_refuses_gradients_on_a_cpu_and_says_why() -> None:
 def test_refuses_float64() -> None:
     with pytest.raises(UnsupportedError, match=r"attention/flex cannot do torch\.float64"):
         FlexAttention(4, 2, 8)(*inputs(4, 2, 9, 9, torch.float64), Causal())
+
+
+def test_says_what_the_compiler_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    def backend(graph: object, inputs: object) -> NoReturn:
+        raise RuntimeError("Failed to find C compiler.\nPlease set CC")
+
+    flex._compiled()
+    compiled = torch.compile(flex._FLEX, fullgraph=True, backend=backend)
+    monkeypatch.setattr(flex, "_compiled", lambda: compiled)
+    torch._dynamo.reset()
+    with pytest.raises(UnavailableError) as caught:
+        flex._fused(*inputs(4, 4, 9, 9))
+    torch._dynamo.reset()
+    assert str(caught.value) == (
+        "attention/flex cannot be compiled here (RuntimeError: Failed to find C compiler.).\n"
+        "  where:    attention/flex\n"
+        "  expected: what torch.compile needs: triton, and a C compiler that it finds\n"
+        "  fix:      install them, or choose another attention part for this slot: attention=sdpa"
+    )
 
 
 def test_new_lengths_and_prefixes_compile_nothing_anew(monkeypatch: pytest.MonkeyPatch) -> None:

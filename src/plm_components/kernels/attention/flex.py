@@ -21,7 +21,7 @@ from plm_components.contracts import (
     Mask,
     refuse_unsupported,
 )
-from plm_components.errors import UnsupportedError
+from plm_components.errors import UnavailableError, UnsupportedError
 from plm_components.kernels.attention.heads import check_call, check_heads
 from plm_components.kernels.attention.memo import MaskMemo
 
@@ -104,9 +104,19 @@ def _fused(*args: Tensor, **kwargs: Any) -> Any:
     if torch.compiler.is_compiling():
         # within a model that is being compiled it is a part of that graph
         return _FLEX(*args, **kwargs)
-    # beyond the limit torch would fall back to the unfused form; fullgraph makes it an error
-    with torch._dynamo.config.patch(recompile_limit=_VARIANTS):
-        return _compiled()(*args, **kwargs)
+    try:
+        # beyond the limit torch would fall back to the unfused form; fullgraph makes it an error
+        with torch._dynamo.config.patch(recompile_limit=_VARIANTS):
+            return _compiled()(*args, **kwargs)
+    except torch._dynamo.exc.BackendCompilerFailed as error:
+        cause = error.inner_exception
+        told = (str(cause).strip().splitlines() or [""])[0]
+        raise UnavailableError(
+            f"attention/flex cannot be compiled here ({type(cause).__name__}: {told}).",
+            where="attention/flex",
+            expected="what torch.compile needs: triton, and a C compiler that it finds",
+            fix="install them, or choose another attention part for this slot: attention=sdpa",
+        ) from error
 
 
 @cache
