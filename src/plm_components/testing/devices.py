@@ -53,18 +53,6 @@ def meant_for(device: str, entries: Sequence[Entry]) -> list[Entry]:
 
 
 @contextmanager
-def seeded(device: str) -> Iterator[None]:
-    """The same random numbers at every start; afterwards the generators are as they were."""
-    own = [torch.cuda.current_device()] if torch.device(device).type == "cuda" else []
-    with torch.random.fork_rng(devices=own):
-        # one by one: torch.manual_seed would reach the other GPUs, whose state is not kept
-        torch.default_generator.manual_seed(0)
-        if own:
-            torch.cuda.manual_seed(0)
-        yield
-
-
-@contextmanager
 def full_precision() -> Iterator[None]:
     """float32 means float32: without TF32, in which convolutions run on CUDA unless told not to.
 
