@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from plm_components.bench.gate import examine
-from plm_components.errors import ContractError, UnsupportedError
+from plm_components.errors import ContractError, UnavailableError, UnsupportedError
 
 BOTH = pytest.mark.parametrize("backward", [False, True], ids=["forward", "backward"])
 
@@ -93,6 +93,19 @@ def test_a_fast_one_may_err_as_far_as_the_plain_kernel(bench_device) -> None:
     for precision in ("exact", "fast"):
         verdict = examine(operation, kernels.contender(kernels.honest, precision=precision))
         assert verdict.fault is None, precision
+
+
+def test_who_is_unavailable_at_another_size_only_is_wrong(bench_device) -> None:
+    def elsewhere(operation):
+        def call(x, w):
+            if x.shape == (33, 64):
+                return kernels.plain(x, w)
+            raise UnavailableError("gone", where="", expected="", fix="")
+
+        return call
+
+    verdict = examine(kernels.gated(device=bench_device), kernels.contender(elsewhere))
+    assert verdict.fault.startswith("gated (rows=1, columns=1): raised gone (seed ")
 
 
 def test_fast_is_no_excuse_for_nonsense(bench_device) -> None:

@@ -128,12 +128,17 @@ def test_no_bad_contender_stops_the_others(bench_device) -> None:
     def leaves(operation):
         return lambda x, w: sys.exit(0)
 
+    def greedy(operation):
+        # on a processor torch has no type of its own for this
+        return lambda x, w: torch.empty(1 << 60)
+
     mode = MODES[bench_device.type][0]
     found = _measured(
         kernels.gated(device=bench_device),
         kernels.declines,
         kernels.fails,
         leaves,
+        greedy,
         kernels.mutating,
         breaks_later,
         kernels.honest,
@@ -141,12 +146,13 @@ def test_no_bad_contender_stops_the_others(bench_device) -> None:
     )
 
     fault = found["fails", mode].verdict.fault
-    assert fault.startswith("gated: the first call raised ZeroDivisionError: oh no (seed ")
+    told = "gated (rows=33, columns=64): the first call raised ZeroDivisionError: oh no (seed "
+    assert fault.startswith(told)
     assert "it called sys.exit" in found["leaves", mode].verdict.fault
     assert found["declines", mode].refused == "It does no gates."
     assert "an input was written to" in found["mutating", mode].verdict.fault
-    told = (found["breaks_later", mode].refused or "") + str(found["breaks_later", mode].verdict)
-    assert "RuntimeError: worn out" in told
+    assert "can't allocate memory" in found["greedy", mode].refused
+    assert "raised RuntimeError: worn out" in found["breaks_later", mode].verdict.fault
     assert [part for (part, _), record in found.items() if record.rounds_s] == ["honest"]
 
 

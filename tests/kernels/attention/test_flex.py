@@ -37,23 +37,40 @@ def test_refuses_float64() -> None:
         FlexAttention(4, 2, 8)(*inputs(4, 2, 9, 9, torch.float64), Causal())
 
 
-def test_says_what_the_compiler_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+def _compiled_by(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     def backend(graph: object, inputs: object) -> NoReturn:
-        raise RuntimeError("Failed to find C compiler.\nPlease set CC")
+        raise error
 
     flex._compiled()
     compiled = torch.compile(flex._FLEX, fullgraph=True, backend=backend)
     monkeypatch.setattr(flex, "_compiled", lambda: compiled)
     torch._dynamo.reset()
+
+
+def test_says_what_the_compiler_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    _compiled_by(RuntimeError("Failed to find C compiler.\nPlease set CC"), monkeypatch)
     with pytest.raises(UnavailableError) as caught:
         flex._fused(*inputs(4, 4, 9, 9))
-    torch._dynamo.reset()
     assert str(caught.value) == (
         "attention/flex cannot be compiled here (RuntimeError: Failed to find C compiler.).\n"
         "  where:    attention/flex\n"
         "  expected: what torch.compile needs: triton, and a C compiler that it finds\n"
         "  fix:      install them, or choose another attention part for this slot: attention=sdpa"
     )
+
+
+def test_says_that_triton_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    from torch._inductor.exc import TritonMissing
+
+    _compiled_by(TritonMissing(None), monkeypatch)
+    with pytest.raises(UnavailableError, match=r"cannot be compiled here \(TritonMissing"):
+        flex._fused(*inputs(4, 4, 9, 9))
+
+
+def test_another_fault_of_the_compiler_stays_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    _compiled_by(ValueError("no lowering of this"), monkeypatch)
+    with pytest.raises(torch._dynamo.exc.BackendCompilerFailed, match="no lowering of this"):
+        flex._fused(*inputs(4, 4, 9, 9))
 
 
 def test_new_lengths_and_prefixes_compile_nothing_anew(monkeypatch: pytest.MonkeyPatch) -> None:

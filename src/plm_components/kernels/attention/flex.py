@@ -34,6 +34,8 @@ _BLOCKS: MaskMemo[BlockMask] = MaskMemo()
 _MIN_COMPILED_HEAD_DIM = 16
 # torch's own is 8: dtypes, head counts, kinds of masks and one or several queries, each once
 _VARIANTS = 128
+# torch's own errors of a machine that lacks something
+_LACKING = ("TritonMissing", "GPUTooOldForTriton", "InvalidCxxCompiler")
 
 
 class FlexAttention:
@@ -108,15 +110,25 @@ def _fused(*args: Tensor, **kwargs: Any) -> Any:
         # beyond the limit torch would fall back to the unfused form; fullgraph makes it an error
         with torch._dynamo.config.patch(recompile_limit=_VARIANTS):
             return _compiled()(*args, **kwargs)
-    except torch._dynamo.exc.BackendCompilerFailed as error:
-        cause = error.inner_exception
-        told = (str(cause).strip().splitlines() or [""])[0]
+    except Exception as error:
+        if (lacking := _lacking(error)) is None:
+            raise
         raise UnavailableError(
-            f"attention/flex cannot be compiled here ({type(cause).__name__}: {told}).",
+            f"attention/flex cannot be compiled here ({lacking}).",
             where="attention/flex",
             expected="what torch.compile needs: triton, and a C compiler that it finds",
             fix="install them, or choose another attention part for this slot: attention=sdpa",
         ) from error
+
+
+def _lacking(error: Exception) -> str | None:
+    """What the machine lacks to compile anything, None where something else is wrong."""
+    cause = getattr(error, "inner_exception", error)
+    first = (str(cause).strip().splitlines() or [""])[0]
+    # by name: the module that has them is slow to import, and not where torch was built without
+    if type(cause).__name__ in _LACKING or first.startswith("Failed to find C compiler"):
+        return f"{type(cause).__name__}: {first}"
+    return None
 
 
 @cache
