@@ -17,7 +17,7 @@ PROGRESS := | sed -nE \
 	-e 's/^ *Downloading (.*\/)?([A-Za-z0-9_.]*-[0-9.]*).*\(([0-9]{2,}\.[0-9] MB|[0-9.]+ GB)\).*/  fetching \2 (\3)/p' \
 	-e 's/^Installing collected packages.*/  unpacking (a minute or so)/p'
 
-.PHONY: help demo test test-release lint types fuzz bench docs figures picture train-tiny \
+.PHONY: help demo test test-release test-oldest lint types fuzz bench docs figures picture train-tiny \
 	examine-tiny clean
 
 help:  ## this list
@@ -38,6 +38,14 @@ test: $(VENV)/.installed-dev  ## lint, types, floors and every test
 # fetches torch anew: about 3 GB, and as many minutes as that takes
 test-release: $(VENV)/.installed-dev  ## install the wheels from the registry into a new environment
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m release tests/plugins
+
+# pip only knows the newest: uv resolves every requirement of pyproject.toml to its lowest
+test-oldest:  ## every test, on the oldest versions that pyproject.toml allows
+	@$(PYTHON) -m venv --clear $(VENV)-oldest
+	@$(VENV)-oldest/bin/python -m pip install --quiet --disable-pip-version-check uv
+	@$(VENV)-oldest/bin/uv pip install --quiet --python $(VENV)-oldest/bin/python \
+		--resolution lowest-direct -e '.[dev]'
+	@OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(VENV)-oldest/bin/python -m pytest -n $(JOBS) --dist loadfile
 
 lint: $(VENV)/.installed-dev  ## ruff: lint and format
 	@$(BIN)/ruff check .
@@ -75,8 +83,8 @@ picture: $(VENV)/.installed  ## draw the README's picture again (SEED=…)
 docs: $(VENV)/.installed  ## write the pages that are generated from the code
 	@$(BIN)/python docs/generate.py
 
-clean:  ## remove the virtual environment and what was drawn
-	rm -rf $(VENV) $(OUT)
+clean:  ## remove the virtual environments and what was drawn
+	rm -rf $(VENV) $(VENV)-oldest $(OUT)
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

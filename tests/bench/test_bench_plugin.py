@@ -62,7 +62,9 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
         source: str, *args: str, plugins: tuple[str, ...] = both, apart: bool = False
     ) -> pytest.RunResult:
         pytester.makepyfile(source)
-        strict = ("--strict-config", "--strict-markers", "-W", "error")
+        # the outer pytest has loaded the plugin, from an editable installation without rewriting it
+        loaded = ("-W", "ignore:Module already imported")
+        strict = ("--strict-config", "--strict-markers", "-W", "error", *loaded)
         # in this process torch is loaded and the roofline known
         start = pytester.runpytest_subprocess if apart else pytester.runpytest_inprocess
         return start(*plugins, *strict, *args)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import gated_kernels as kernels
 import pytest
 import torch
 
 from plm_components.bench.gate import examine
-from plm_components.errors import ContractError, UnsupportedError
+from plm_components.errors import ContractError, UnavailableError, UnsupportedError
 
 BOTH = pytest.mark.parametrize("backward", [False, True], ids=["forward", "backward"])
 
@@ -81,6 +82,30 @@ def test_lower_precision_passes_only_where_it_is_declared(bench_device) -> None:
     fast = examine(operation, kernels.contender(kernels.lowered, precision="fast"))
     assert fast.fault is None
     assert fast.rms > 100, "a fast one is listed with its error"
+
+
+def test_a_fast_one_may_err_as_far_as_the_plain_kernel(bench_device) -> None:
+    # so far out that in fp32 the plain kernel says 0, which is all of the truth's own size
+    def far_out(generator, stimulus):
+        return torch.tensor([[-8.0]], device=bench_device), torch.ones(1, device=bench_device)
+
+    operation = replace(kernels.gated(1, 1, device=bench_device, trials=False), draw=far_out)
+    for precision in ("exact", "fast"):
+        verdict = examine(operation, kernels.contender(kernels.honest, precision=precision))
+        assert verdict.fault is None, precision
+
+
+def test_who_is_unavailable_at_another_size_only_is_wrong(bench_device) -> None:
+    def elsewhere(operation):
+        def call(x, w):
+            if x.shape == (33, 64):
+                return kernels.plain(x, w)
+            raise UnavailableError("gone", where="", expected="", fix="")
+
+        return call
+
+    verdict = examine(kernels.gated(device=bench_device), kernels.contender(elsewhere))
+    assert verdict.fault.startswith("gated (rows=1, columns=1): raised gone (seed ")
 
 
 def test_fast_is_no_excuse_for_nonsense(bench_device) -> None:

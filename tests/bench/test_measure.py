@@ -12,6 +12,7 @@ import gated_kernels as kernels
 import pytest
 import torch
 
+from plm_components.bench.call import Call, as_tuple
 from plm_components.bench.clock import spin
 from plm_components.bench.limits import impossible, least_possible_s
 from plm_components.bench.measure import MODES, examine_all, measure
@@ -100,7 +101,16 @@ def test_forward_and_backward(bench_device) -> None:
         assert record.backward
         assert record.verdict is not None
         assert record.verdict.fault is None, record.mode
-        assert record.rounds_s
+        assert record.rounds_s, (record.mode, record.refused)
+
+
+def test_no_graph_outlives_its_call() -> None:
+    # a leaf belongs to the stream of the graph that holds it: a later capture would cross streams
+    leaf = torch.ones(3, requires_grad=True)
+    answer = as_tuple(Call(lambda x: x * 2, (0,))((leaf,), (torch.ones(3),)))
+
+    assert [tensor.tolist() for tensor in answer] == [[2.0] * 3, [2.0] * 3]
+    assert not any(tensor.requires_grad for tensor in answer)
 
 
 def test_no_bad_contender_stops_the_others(bench_device) -> None:
@@ -118,24 +128,31 @@ def test_no_bad_contender_stops_the_others(bench_device) -> None:
     def leaves(operation):
         return lambda x, w: sys.exit(0)
 
+    def greedy(operation):
+        # on a processor torch has no type of its own for this
+        return lambda x, w: torch.empty(1 << 60)
+
     mode = MODES[bench_device.type][0]
     found = _measured(
         kernels.gated(device=bench_device),
         kernels.declines,
         kernels.fails,
         leaves,
+        greedy,
         kernels.mutating,
         breaks_later,
         kernels.honest,
         modes=[mode],
     )
 
+    fault = found["fails", mode].verdict.fault
+    told = "gated (rows=33, columns=64): the first call raised ZeroDivisionError: oh no (seed "
+    assert fault.startswith(told)
+    assert "it called sys.exit" in found["leaves", mode].verdict.fault
     assert found["declines", mode].refused == "It does no gates."
-    assert found["fails", mode].refused == "the first call raised ZeroDivisionError: oh no"
-    assert "it called sys.exit" in found["leaves", mode].refused
     assert "an input was written to" in found["mutating", mode].verdict.fault
-    told = (found["breaks_later", mode].refused or "") + str(found["breaks_later", mode].verdict)
-    assert "RuntimeError: worn out" in told
+    assert "can't allocate memory" in found["greedy", mode].refused
+    assert "raised RuntimeError: worn out" in found["breaks_later", mode].verdict.fault
     assert [part for (part, _), record in found.items() if record.rounds_s] == ["honest"]
 
 

@@ -158,7 +158,9 @@ def test_a_decoder_of_transformers_is_priced_too() -> None:
         for one, times in work.rest["decode"].operators.items()
         if one.name != "attention"
     ]
-    assert sum(flops * times for flops, times in products) == 2 * layer + 2 * 32 * 300
+    # and rotary angles of four frequencies, which transformers 5.17 counts as a product
+    angles = sum(flops * times for flops, times in products) - 2 * layer - 2 * 32 * 300
+    assert angles in (0, 2 * 4)
 
 
 KERNEL = """

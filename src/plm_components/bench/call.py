@@ -38,7 +38,9 @@ class Call:
         with torch.enable_grad():
             outputs = as_tuple(_staying(self.function, *inputs))
         leaves = [inputs[place] for place in self.differentiable]
-        return (*outputs, *torch.autograd.grad(outputs, leaves, cotangents))
+        gradients = torch.autograd.grad(outputs, leaves, cotangents)
+        # a graph that outlives its call ties its leaves to the stream of that call
+        return (*(output.detach() for output in outputs), *gradients)
 
     def names(self, num_outputs: int) -> list[str]:
         """What each tensor of the result is called in a message."""

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any
 
 import torch
 
 from plm_components.bench.call import Call, copied, prepared
-from plm_components.bench.gate import REFUSALS, examine
+from plm_components.bench.gate import UNKNOWN, examine, told
 from plm_components.bench.operation import Contender, Function, Operation
 from plm_components.bench.record import Verdict
 from plm_components.bench.streams import settle
-from plm_components.bench.truth import Truths, draw
+from plm_components.bench.truth import Content, Truths, draw
+from plm_components.bench.unable import is_unable
 from plm_components.errors import PlmError
 
 
@@ -44,16 +45,42 @@ class Entrant:
 
 def enter(contender: Contender, truths: Truths) -> Entrant:
     """Prepares a contender, asks it once by the clock, and examines the very same function."""
-    operation = truths.operation
+    operation, nobody = truths.operation, Entrant(contender, None, None)
+    generator = torch.Generator(operation.device).manual_seed(truths.seed - 1)
+    content = draw(operation, generator, "normal")
+    step = "preparing"
     try:
         with torch.no_grad():
-            function, took = _prepared(operation, contender, truths.seed)
+            before = perf_counter()
+            function = prepared(contender, operation)
+            ready = perf_counter()
+            step = "the first call"
+            first = _first_call_s(operation, function, content)
+    except Exception as error:
+        return barred(nobody, error, step, truths)
+    try:
         verdict = examine(operation, contender, truths=truths, function=function)
-    except REFUSALS as error:
-        return Entrant(contender, None, reason(error))
-    except _FirstCallError as error:
-        return Entrant(contender, None, f"the first call raised {error}")
+    except Exception as error:
+        if not is_unable(error):
+            raise
+        return replace(nobody, refused=reason(error))
+    took = {"prepare_s": ready - before, "first_call_s": first}
     return Entrant(contender, verdict, None, function, took)
+
+
+def barred(entrant: Entrant, error: Exception, step: str, truths: Truths) -> Entrant:
+    """One that raised, and does not compete: unable, or wrong.
+
+    Args:
+        entrant: Who.
+        error: What was raised.
+        step: While what was done.
+        truths: Of the operation.
+    """
+    if is_unable(error):
+        return replace(entrant, refused=reason(error))
+    fault = f"{told(truths.operation)}: {step} raised {reason(error)} (seed {truths.seed})"
+    return replace(entrant, verdict=replace(entrant.verdict or UNKNOWN, fault=fault))
 
 
 def reason(error: Exception) -> str:
@@ -64,30 +91,8 @@ def reason(error: Exception) -> str:
     return f"{type(error).__name__}: {first}"
 
 
-class _FirstCallError(Exception):
-    """Something unexpected while a contender was prepared or asked for the first time."""
-
-
-def _prepared(
-    operation: Operation, contender: Contender, seed: int
-) -> tuple[Function, dict[str, float]]:
-    """The function, and the seconds it took to prepare and to be called for the first time."""
-    try:
-        before = perf_counter()
-        function = prepared(contender, operation)
-        ready = perf_counter()
-        first = _first_call_s(operation, function, seed)
-    except REFUSALS:
-        raise
-    except Exception as error:
-        raise _FirstCallError(reason(error)) from error
-    return function, {"prepare_s": ready - before, "first_call_s": first}
-
-
-def _first_call_s(operation: Operation, function: Function, seed: int) -> float:
+def _first_call_s(operation: Operation, function: Function, content: Content) -> float:
     """With all that is compiled, tuned or loaded then."""
-    generator = torch.Generator(operation.device).manual_seed(seed - 1)
-    content = draw(operation, generator, "normal")
     call = Call.of(operation, function)
     inputs, cotangents = copied(content.inputs, call.differentiable), content.cotangents
     settle(operation.device)

@@ -16,11 +16,11 @@ from plm_components.bench.operation import Contender, Function, Operation
 from plm_components.bench.record import Verdict
 from plm_components.bench.streams import delay, settle, unfinished
 from plm_components.bench.truth import Case, Content, Truths
-from plm_components.errors import UnavailableError, UnsupportedError
+from plm_components.bench.unable import is_unable
+from plm_components.errors import UnavailableError
 
-# no judgement on a contender: it declares that it cannot, or the device is too small
-REFUSALS = (UnsupportedError, UnavailableError, torch.OutOfMemoryError)
-_UNKNOWN = Verdict(float("inf"), float("inf"), float("inf"))
+# nothing was found out about its errors
+UNKNOWN = Verdict(float("inf"), float("inf"), float("inf"))
 
 
 class WrongError(Exception):
@@ -64,18 +64,22 @@ def examine(
 
 
 def _verdict(truths: Truths, contender: Contender, function: Function | None) -> Verdict:
-    found = _UNKNOWN
+    found = UNKNOWN
     for place, (trial, cases) in enumerate(truths):
         known = function if place == 0 else None
         try:
             ordinary = _try(trial, cases, contender, known)
-        except REFUSALS:
+        except WrongError as wrong:
+            return replace(found, fault=f"{told(trial)}: {wrong} (seed {truths.seed})")
+        except Exception as unable:
             if place == 0:
                 raise
+            # who is available at the size that is timed is so at every other
+            if isinstance(unable, UnavailableError):
+                fault = f"{told(trial)}: raised {unable.what} (seed {truths.seed})"
+                return replace(found, fault=fault)
             found = replace(found, declined=found.declined + 1)
             continue
-        except WrongError as wrong:
-            return replace(found, fault=f"{_told(trial)}: {wrong} (seed {truths.seed})")
         if place == 0:
             found = Verdict(*ordinary.multiples)
         else:
@@ -97,11 +101,11 @@ def _try(
             found.append(desk.ask(case, contender))
         stimulus = "asked again"
         _require_done(desk.call, trial.device)
-    except REFUSALS:
-        raise
     except WrongError as wrong:
         raise WrongError(f"{stimulus}: {wrong}") from None
     except Exception as error:
+        if is_unable(error):
+            raise
         raise WrongError(f"{stimulus}: raised {type(error).__name__}: {error}") from error
     return found[0]
 
@@ -191,6 +195,7 @@ def _all_identical(tensors: Iterable[Tensor], others: Iterable[Tensor]) -> bool:
     return all(identical(one, other) for one, other in zip(tensors, others, strict=True))
 
 
-def _told(operation: Operation) -> str:
+def told(operation: Operation) -> str:
+    """``projector/plm-1b (batch=36, …)``: what every fault begins with."""
     sizes = ", ".join(f"{name}={size}" for name, size in operation.sizes.items())
     return f"{operation.name} ({sizes})"

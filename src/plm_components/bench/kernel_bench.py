@@ -14,11 +14,10 @@ from plm_components.bench.blank import blank_record, shared_conditions
 from plm_components.bench.budgets import read_budget
 from plm_components.bench.compare import comparison_of, require_runners, trio
 from plm_components.bench.comparison import ALPHA, BUDGET, Comparison
-from plm_components.bench.entrant import Entrant, enter, reason
+from plm_components.bench.entrant import Entrant, barred, enter
 from plm_components.bench.files import KEY, label
 from plm_components.bench.finish import finished
 from plm_components.bench.fixture import GATED, SMOKE_SEED, Ledger, Timer, raise_within
-from plm_components.bench.gate import REFUSALS
 from plm_components.bench.hardware import hardware
 from plm_components.bench.interval import least_blocks
 from plm_components.bench.measure import MODES, examine_all, measure
@@ -256,9 +255,9 @@ class KernelBench:
             most_s = min(MOST_S, self._budget_s / 2)
             try:
                 started = start(operation, entrant.function, mode, rotation, most_s)
-            except REFUSALS as error:
-                unable = replace(entrant, refused=reason(error))
-                return blank_record(operation, unable, mode, roofline, {**pins, **facts})
+            except Exception as error:
+                out = barred(entrant, error, "warming up", truths)
+                return blank_record(operation, out, mode, roofline, {**pins, **facts})
             blank = blank_record(operation, entrant, mode, roofline, {**pins, **facts})
             self._name_group(blank)
             sky.look()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 import torch
 
 from plm_components.bench.blank import blank_record, shared_conditions
-from plm_components.bench.entrant import Entrant, enter, reason
+from plm_components.bench.entrant import Entrant, barred, enter
 from plm_components.bench.finish import finished
 from plm_components.bench.operation import Contender, Operation
 from plm_components.bench.pinning import pinned
@@ -117,6 +116,7 @@ class Heat:
     """One mode: everybody warms up, all run, one round of each is verified."""
 
     def __init__(self, truths: Truths, mode: Mode, roofline: Roofline, min_blocks: int) -> None:
+        self._truths = truths
         self._operation = truths.operation
         self._min_blocks = min_blocks
         self._mode = mode
@@ -129,7 +129,7 @@ class Heat:
         # names need not be unique: the same part may compete twice
         named = {str(place): entrant for place, entrant in enumerate(entrants)}
         with pinned(self._operation.device) as pins:
-            started, refused = self._start(named, budget_s)
+            started, out = self._start(named, budget_s)
             sky = weather(self._operation.device)
             lanes = {name: one.lane for name, one in started.items()}
             rounds = sweep(lanes, budget_s * len(lanes), sky.look, self._min_blocks)
@@ -137,7 +137,8 @@ class Heat:
             shared = {**pins, **sky.told(), **facts}
         records = []
         for name, entrant in named.items():
-            record = blank_record(self._operation, entrant, self._mode, self._roofline, shared)
+            who = out.get(name, entrant)
+            record = blank_record(self._operation, who, self._mode, self._roofline, shared)
             if name in started:
                 record = finished(
                     record,
@@ -148,15 +149,14 @@ class Heat:
                     rotation=self._rotation,
                     roofline=self._roofline,
                 )
-            elif name in refused:
-                record = replace(record, refused=refused[name])
             records.append(record)
         return records
 
     def _start(
         self, named: Mapping[str, Entrant], budget_s: float
-    ) -> tuple[dict[str, Started], dict[str, str]]:
-        started, refused = {}, {}
+    ) -> tuple[dict[str, Started], dict[str, Entrant]]:
+        """Those that run, and those that raised while they warmed up."""
+        started, out = {}, {}
         for name, entrant in named.items():
             if not entrant.may_run or entrant.function is None:
                 continue
@@ -169,5 +169,5 @@ class Heat:
                     min(MOST_S, budget_s / 2),
                 )
             except Exception as error:
-                refused[name] = reason(error)
-        return started, refused
+                out[name] = barred(entrant, error, "warming up", self._truths)
+        return started, out

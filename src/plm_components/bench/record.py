@@ -49,7 +49,7 @@ class Record:
         version: Of the distribution.
         precision: ``exact``, or ``fast`` where outputs are, or gradients that were asked for.
         verdict: What the gate found; None where it was refused.
-        refused: Why it did not compete (not supported, unavailable, invalid), None where it did.
+        refused: Why it did not compete (not supported, unavailable, too large), None where it did.
         rounds_s: Seconds of every timed round; empty where it got no time.
         flops: Of one round at least.
         bytes: Of one round at least.

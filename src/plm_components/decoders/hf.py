@@ -16,6 +16,7 @@ from plm_components.decoders.hf_config import read_config
 from plm_components.decoders.hf_files import read_causal_lm
 from plm_components.decoders.hf_rehearsal import rehearse
 from plm_components.errors import ContractError
+from plm_components.seeding import seeded
 
 
 class HFDecoder(nn.Module):
@@ -105,8 +106,7 @@ class HFDecoder(nn.Module):
     def init_weights(self, generator: Generator | None = None) -> None:
         """As the model's authors do, from a seed drawn from ``generator``."""
         seed = torch.randint(0, 2**62, (1,), generator=generator, device="cpu")
-        with torch.random.fork_rng():
-            torch.manual_seed(int(seed))
+        with seeded(int(seed), next(self.model.parameters()).device):
             hf_calls.randomise(self.model)
 
     def _hide_tied_weights(self) -> None:

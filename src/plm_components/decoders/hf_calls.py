@@ -16,7 +16,7 @@ from plm_components.errors import ContractError
 
 
 def best_implementation(config: PretrainedConfig) -> str:
-    """``sdpa`` where the architecture supports it, else ``eager`` (soft caps, sinks).
+    """``sdpa`` where the architecture supports it, else ``eager`` (sinks, soft caps).
 
     Raises:
         ContractError: the architecture has no causal language model.
@@ -29,7 +29,9 @@ def best_implementation(config: PretrainedConfig) -> str:
             fix="choose a decoder-only language model, such as llama or qwen3",
         )
     model_class = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
-    return "sdpa" if model_class._supports_sdpa else "eager"
+    # transformers 5.17 calls sdpa supported by Gemma 2, and leaves its caps out
+    is_capped = getattr(config, "attn_logit_softcapping", None) is not None
+    return "sdpa" if model_class._supports_sdpa and not is_capped else "eager"
 
 
 def build_model(config: PretrainedConfig, implementation: str) -> Any:

@@ -22,6 +22,7 @@ from plm_components.decoders.hf_cache import HFCache
 from plm_components.decoders.hf_config import small_copy
 from plm_components.decoders.hf_masks import Style, styles_of
 from plm_components.errors import ContractError, PlmError
+from plm_components.seeding import seeded
 
 _LENGTH = 8
 _TOLERANCE = 1e-4
@@ -43,9 +44,7 @@ def rehearse(config: PretrainedConfig, implementation: str) -> Style:
 def _rehearse(config: PretrainedConfig, implementation: str) -> Style:
     reasons = []
     # on the CPU in fp32 whatever the caller builds on, and without touching his random numbers
-    numbers = torch.random.fork_rng(devices=[])
-    with torch.device("cpu"), _fp32(), numbers, torch.no_grad(), _quiet():
-        torch.manual_seed(0)
+    with torch.device("cpu"), _fp32(), seeded(0), torch.no_grad(), _quiet():
         model, own, ids = _copies(config, implementation)
         for style in styles_of(config):
             reason = _first_failure(model, style, ids, own)

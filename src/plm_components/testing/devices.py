@@ -53,16 +53,6 @@ def meant_for(device: str, entries: Sequence[Entry]) -> list[Entry]:
 
 
 @contextmanager
-def seeded(device: str) -> Iterator[None]:
-    """The same random numbers at every start; afterwards the generators are as they were."""
-    cuda = torch.device(device).type == "cuda"
-    own = [torch.cuda.current_device()] if cuda else []
-    with torch.random.fork_rng(devices=own, device_type="cuda" if cuda else None):
-        torch.manual_seed(0)
-        yield
-
-
-@contextmanager
 def full_precision() -> Iterator[None]:
     """float32 means float32: without TF32, in which convolutions run on CUDA unless told not to.
 

@@ -12,8 +12,9 @@ from typing import Any
 import torch
 
 from plm_components.errors import PluginError, UnavailableError, UnsupportedError, UsageError
+from plm_components.seeding import seeded
 from plm_components.testing.cases import Case, cases_of
-from plm_components.testing.devices import ON_DEVICE, full_precision, seeded, usable_device
+from plm_components.testing.devices import ON_DEVICE, full_precision, usable_device
 from plm_components.testing.outcome import Broken, CheckResult, NotApplicable, Outcome
 from plm_components.testing.roster import Check, checks_for
 from plm_components.testing.subject import Subject
@@ -48,7 +49,7 @@ class Trial:
 
     def run(self) -> CheckResult:
         """The verdict; never raises for what the part does."""
-        with seeded(self.device), full_precision(), torch.no_grad():
+        with seeded(0, self.device), full_precision(), torch.no_grad():
             outcome, detail = _run(self)
         return CheckResult(self.check.name, self.check.promise, self.case.name, outcome, detail)
 

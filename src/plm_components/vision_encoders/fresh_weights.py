@@ -7,6 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Generator, nn
 
+from plm_components.seeding import seeded
+
 
 def draw_fresh(
     module: nn.Module, build: Callable[[], nn.Module], generator: Generator | None
@@ -23,8 +25,7 @@ def draw_fresh(
     """
     device = "cpu" if generator is None else generator.device
     seed = int(torch.randint(2**62, (), generator=generator, device=device))
-    with torch.random.fork_rng(devices=[]), torch.device("cpu"):
-        torch.default_generator.manual_seed(seed)  # torch.manual_seed would reach GPUs too
+    with seeded(seed), torch.device("cpu"):
         fresh = build().state_dict()
     with torch.no_grad():
         for name, tensor in module.state_dict().items():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import pytest
 import torch
 from attention_cases import CASES, inputs, oracle
 
 from plm_components.contracts import Causal, CausalCached, Documents
-from plm_components.errors import UnsupportedError
+from plm_components.errors import UnavailableError, UnsupportedError
 from plm_components.kernels.attention import flex
 from plm_components.kernels.attention.flex import FlexAttention
 
@@ -33,6 +35,42 @@ def test_refuses_gradients_on_a_cpu_and_says_why() -> None:
 def test_refuses_float64() -> None:
     with pytest.raises(UnsupportedError, match=r"attention/flex cannot do torch\.float64"):
         FlexAttention(4, 2, 8)(*inputs(4, 2, 9, 9, torch.float64), Causal())
+
+
+def _compiled_by(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def backend(graph: object, inputs: object) -> NoReturn:
+        raise error
+
+    flex._compiled()
+    compiled = torch.compile(flex._FLEX, fullgraph=True, backend=backend)
+    monkeypatch.setattr(flex, "_compiled", lambda: compiled)
+    torch._dynamo.reset()
+
+
+def test_says_what_the_compiler_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    _compiled_by(RuntimeError("Failed to find C compiler.\nPlease set CC"), monkeypatch)
+    with pytest.raises(UnavailableError) as caught:
+        flex._fused(*inputs(4, 4, 9, 9))
+    assert str(caught.value) == (
+        "attention/flex cannot be compiled here (RuntimeError: Failed to find C compiler.).\n"
+        "  where:    attention/flex\n"
+        "  expected: what torch.compile needs: triton, and a C compiler that it finds\n"
+        "  fix:      install them, or choose another attention part for this slot: attention=sdpa"
+    )
+
+
+def test_says_that_triton_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    from torch._inductor.exc import TritonMissing
+
+    _compiled_by(TritonMissing(None), monkeypatch)
+    with pytest.raises(UnavailableError, match=r"cannot be compiled here \(TritonMissing"):
+        flex._fused(*inputs(4, 4, 9, 9))
+
+
+def test_another_fault_of_the_compiler_stays_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    _compiled_by(ValueError("no lowering of this"), monkeypatch)
+    with pytest.raises(torch._dynamo.exc.BackendCompilerFailed, match="no lowering of this"):
+        flex._fused(*inputs(4, 4, 9, 9))
 
 
 def test_new_lengths_and_prefixes_compile_nothing_anew(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,8 +118,10 @@ def test_compiled_gradients_equal_the_oracles() -> None:
     FlexAttention(4, 2, 32)(*tensors, mask).square().sum().backward()
     found = [tensor.grad for tensor in tensors]
     exact = torch.autograd.grad(oracle(*tensors, mask).square().sum(), tensors)
+    # a shared key sums over 292 queries: what a sum may lose is a share of its own size
     for one, other in zip(found, exact, strict=True):
-        torch.testing.assert_close(one, other.float(), rtol=0, atol=1e-4)
+        largest = float(other.abs().max())
+        torch.testing.assert_close(one.double(), other, rtol=0, atol=1e-5 * largest)
 
 
 @on_a_gpu

@@ -21,7 +21,7 @@ from plm_components.contracts import (
     Mask,
     refuse_unsupported,
 )
-from plm_components.errors import UnsupportedError
+from plm_components.errors import UnavailableError, UnsupportedError
 from plm_components.kernels.attention.heads import check_call, check_heads
 from plm_components.kernels.attention.memo import MaskMemo
 
@@ -34,6 +34,8 @@ _BLOCKS: MaskMemo[BlockMask] = MaskMemo()
 _MIN_COMPILED_HEAD_DIM = 16
 # torch's own is 8: dtypes, head counts, kinds of masks and one or several queries, each once
 _VARIANTS = 128
+# torch's own errors of a machine that lacks something
+_LACKING = ("TritonMissing", "GPUTooOldForTriton", "InvalidCxxCompiler")
 
 
 class FlexAttention:
@@ -104,9 +106,29 @@ def _fused(*args: Tensor, **kwargs: Any) -> Any:
     if torch.compiler.is_compiling():
         # within a model that is being compiled it is a part of that graph
         return _FLEX(*args, **kwargs)
-    # beyond the limit torch would fall back to the unfused form; fullgraph makes it an error
-    with torch._dynamo.config.patch(recompile_limit=_VARIANTS):
-        return _compiled()(*args, **kwargs)
+    try:
+        # beyond the limit torch would fall back to the unfused form; fullgraph makes it an error
+        with torch._dynamo.config.patch(recompile_limit=_VARIANTS):
+            return _compiled()(*args, **kwargs)
+    except Exception as error:
+        if (lacking := _lacking(error)) is None:
+            raise
+        raise UnavailableError(
+            f"attention/flex cannot be compiled here ({lacking}).",
+            where="attention/flex",
+            expected="what torch.compile needs: triton, and a C compiler that it finds",
+            fix="install them, or choose another attention part for this slot: attention=sdpa",
+        ) from error
+
+
+def _lacking(error: Exception) -> str | None:
+    """What the machine lacks to compile anything, None where something else is wrong."""
+    cause = getattr(error, "inner_exception", error)
+    first = (str(cause).strip().splitlines() or [""])[0]
+    # by name: the module that has them is slow to import, and not where torch was built without
+    if type(cause).__name__ in _LACKING or first.startswith("Failed to find C compiler"):
+        return f"{type(cause).__name__}: {first}"
+    return None
 
 
 @cache

@@ -45,7 +45,7 @@ class XFormersAttention:
         head_dim: Channels of one head.
 
     Raises:
-        UnavailableError: xformers is installed and cannot be imported.
+        UnavailableError: xformers is installed, and it or its library cannot be loaded.
 
     Source:
         facebookresearch/xformers 0.0.35, xformers/ops/fmha.
@@ -86,7 +86,7 @@ class XFormersAttention:
 
 def _import_xformers() -> Any:
     try:
-        return import_kernels(_ADDRESS, "xformers.ops.fmha")
+        fmha = import_kernels(_ADDRESS, "xformers.ops.fmha")
     except UnavailableError as error:
         if "flash_attn_interface" not in error.what:
             raise
@@ -96,6 +96,16 @@ def _import_xformers() -> Any:
             expected="flash-attn 2 beside flash-attn-4, or neither: both are called flash_attn",
             fix="pip install flash-attn, or pip uninstall flash-attn-4",
         ) from error
+    # it imports all the same, warns, and then has no operator for any call
+    if not getattr(import_kernels(_ADDRESS, "xformers"), "_has_cpp_library", True):
+        raise UnavailableError(
+            f"{_ADDRESS} is unavailable: the library that xformers brings does not load here.",
+            where=_ADDRESS,
+            expected="an xformers that was built for this CUDA (the wheel of 0.0.35: CUDA 12.8)",
+            fix="XFORMERS_MORE_DETAILS=1 python -m xformers.info tells why; install one that fits, "
+            "or choose another attention part (plm list attention)",
+        )
+    return fmha
 
 
 def _cached(
