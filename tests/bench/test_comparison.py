@@ -96,13 +96,16 @@ def test_a_real_slowdown_of_a_tenth_is_found_both_ways_round() -> None:
     slower = {"baseline": quick, "candidate": slow, "again": quick}
     faster = {"baseline": slow, "candidate": quick, "again": slow}
 
-    # ten each, so that a busy machine may spoil some
-    found = Counter(_compare(slower, seed, budget=0.03).finding for seed in range(10))
-    assert found["slower"] >= 5
-    assert found["slower"] + found["unclear"] == 10
-    found = Counter(_compare(faster, seed, budget=0.03).finding for seed in range(10))
-    assert found["faster"] >= 5
-    assert found["faster"] + found["unclear"] == 10
+    for pair, finding in ((slower, "slower"), (faster, "faster")):
+        found: Counter[str] = Counter()
+        # "unclear" is the right word on a busy machine, and how often is a matter of its load: the
+        # made noises above hold the share. The wrong word is wrong at any load
+        for seed in range(60):
+            found[_compare(pair, seed, budget=0.03).finding] += 1
+            if found[finding] == 5:
+                break
+        assert found[finding] == 5, found
+        assert set(found) <= {finding, "unclear"}
 
 
 def test_the_interval_holds_the_ratio_as_often_as_it_says() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from dataclasses import replace
@@ -119,7 +120,7 @@ def test_no_bad_contender_stops_the_others(bench_device) -> None:
 
         def call(x, w):
             calls.append(1)
-            if len(calls) > 40:
+            if len(calls) > 9:
                 raise RuntimeError("worn out")
             return kernels.plain(x, w)
 
@@ -152,7 +153,9 @@ def test_no_bad_contender_stops_the_others(bench_device) -> None:
     assert found["declines", mode].refused == "It does no gates."
     assert "an input was written to" in found["mutating", mode].verdict.fault
     assert "can't allocate memory" in found["greedy", mode].refused
-    assert "raised RuntimeError: worn out" in found["breaks_later", mode].verdict.fault
+    # behind the gate: while warming up, or while it was timed
+    worn = found["breaks_later", mode].verdict.fault
+    assert re.search("(warming up raised|while it was timed:) RuntimeError: worn out", worn)
     assert [part for (part, _), record in found.items() if record.rounds_s] == ["honest"]
 
 
